@@ -1,0 +1,65 @@
+"""Settings: each one once, with its name, default, unit and meaning.
+
+Every field can be set by an environment variable ``ASSENT_<NAME>``; the command line's options win over it.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import platformdirs
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Where things are kept and how much of the machine is used."""
+
+    model_config = SettingsConfigDict(env_prefix="ASSENT_", frozen=True, extra="forbid")
+
+    data_dir: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("assent", appauthor=False)),
+        description="Folder of the records, calibrations and, unless set apart, models.",
+    )
+    key_file: Path | None = Field(
+        default=None,
+        description="The master key. Default: `keys/master.key` in the user's configuration folder when the "
+        "data folder is the default one, else `DATA_DIR.keys/master.key` beside it. Keep it out of the "
+        "backups of the data folder.",
+    )
+    models_dir: Path | None = Field(default=None, description="Model files. Default: `DATA_DIR/models`.")
+    database_url: str | None = Field(
+        default=None,
+        description="SQLAlchemy URL of the records, e.g. `postgresql+psycopg://user@host/db`. "
+        "Default: SQLite in the data folder.",
+    )
+    threads: int = Field(
+        default=0, ge=0, le=256, description="Threads for the networks; 0 takes the machine's cores."
+    )
+    max_image_bytes: int = Field(
+        default=64 * 2**20, ge=1, description="Largest encoded image that is opened, bytes."
+    )
+    max_image_pixels: int = Field(
+        default=100_000_000, ge=1, description="Largest image that is decoded, pixels (width x height)."
+    )
+
+    @cached_property
+    def key_path(self) -> Path:
+        """The master key's file."""
+        if self.key_file is not None:
+            return self.key_file
+        default = Path(platformdirs.user_data_dir("assent", appauthor=False))
+        if self.data_dir == default:
+            return Path(platformdirs.user_config_dir("assent", appauthor=False)) / "keys" / "master.key"
+        return self.data_dir.with_name(self.data_dir.name + ".keys") / "master.key"
+
+    @cached_property
+    def models_path(self) -> Path:
+        """The folder of model files."""
+        return self.models_dir if self.models_dir is not None else self.data_dir / "models"
+
+    @cached_property
+    def records_url(self) -> str:
+        """The SQLAlchemy URL of the records."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'records.sqlite3'}"

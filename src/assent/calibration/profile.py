@@ -1,0 +1,497 @@
+"""What a score is worth: the calibration profile, as it is used at search time.
+
+A profile is a small JSON file of numbers, measured once per model and recipe by
+``assent.calibration.measure``. It holds, for each kind of reference, how often two different people reach
+a score (``fmr``, with the upper end of a 95 % interval that counts people, not pictures) and how often the
+same person does not (``fnmr``). Everything that decides a match is derived from the upper bound, never
+from the point estimate, and nothing is extrapolated: above ``evidence_end`` the bound stays what it was.
+
+Only NumPy and pydantic are needed here; measuring also needs SciPy. Scores are cosine similarities in
+[-1, 1], higher is more alike; a comparison is a match when ``score >= threshold``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from functools import cached_property, lru_cache
+from importlib import resources
+from itertools import pairwise
+from typing import Annotated, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from assent.calibration.similarity import fmr_at_similarity, similarity_at_fmr
+from assent.errors import CalibrationError, GalleryBeyondEvidence, NoCalibration, TooFewTrials, UsageError
+from assent.types import Float64
+
+SCHEMA_VERSION: Literal[1] = 1
+CONFIDENCE = 0.95
+
+Rate = Annotated[float, Field(ge=0.0, le=1.0)]
+Score = Annotated[float, Field(ge=-1.0, le=1.0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class ReferenceKind(StrEnum):
+    """What a probe's template is compared with; means score closer, so they have their own curve."""
+
+    SINGLE = "single"
+    MEAN = "mean"
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A score to match at, and where it comes from.
+
+    Attributes:
+        value: cosine similarity; a comparison matches when its score is at least this.
+        target_fmr: the false match rate that was asked for; the bound at ``value`` is at most this.
+        kind: the kind of reference it holds for.
+        model_digest: the model and recipe that it holds for.
+        trials: nonmated comparisons it was measured on.
+        subjects: people in these.
+        measured_on: the day of the calibration.
+    """
+
+    value: float
+    target_fmr: float
+    kind: ReferenceKind
+    model_digest: str
+    trials: int
+    subjects: int
+    measured_on: date
+
+
+class _Frozen(BaseModel):
+    """A part of the file: immutable, no unknown field, no infinite number."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Recipe(_Frozen):
+    """How a face became a template; another recipe needs another calibration."""
+
+    name: str = Field(min_length=1)
+    version: Annotated[int, Field(ge=1)]
+
+
+class Population(_Frozen):
+    """Whose faces were measured, in words and numbers; without names.
+
+    Attributes:
+        description: who these people are and what the pictures are like.
+        sources: the data sets.
+        num_subjects: people with at least one template.
+        num_images: pictures looked at, after exclusions.
+        num_excluded: pictures taken out before measuring (label errors, near-duplicates, filters).
+        failures: pictures that gave no template, counted by reason.
+        inspection: what became of the look at the highest nonmated pairs.
+    """
+
+    description: str = Field(min_length=1)
+    sources: tuple[str, ...]
+    num_subjects: Count
+    num_images: Count
+    num_excluded: Count = 0
+    failures: dict[str, Count] = Field(default_factory=dict)
+    inspection: str = "not inspected"
+
+    @property
+    def num_failures(self) -> int:
+        """Pictures that gave no template."""
+        return sum(self.failures.values())
+
+
+class Interval(_Frozen):
+    """How the intervals were computed."""
+
+    method: str = Field(min_length=1)
+    confidence: Annotated[float, Field(gt=0.5, lt=1.0)]
+    num_replicates: Count
+    seed: int
+    min_false_pairs: Annotated[int, Field(ge=1)]
+    max_share_of_one_subject: Annotated[float, Field(gt=0.0, le=1.0)]
+
+
+class Curve(_Frozen):
+    """Error rates over scores, for one kind of reference; a table of K rows.
+
+    Attributes:
+        kind: what the probe is compared with.
+        scores: (K,) ascending from -1; the last is where the evidence ends.
+        fmr: (K,) share of nonmated subject pairs' comparisons at or above the score; a point estimate.
+        fmr_upper: (K,) upper 95 % bound to interpolate between; conservative between the rows too.
+        fnmr: (K,) share of mated comparisons below the score, pictures without a template counted in.
+        fnmr_lower: (K,) lower end of its interval.
+        fnmr_upper: (K,) upper end of its interval.
+        num_subjects: people in nonmated comparisons.
+        num_subject_pairs: different pairs of people compared.
+        num_nonmated_trials: comparisons between different people.
+        num_mated_subjects: people compared with themselves.
+        num_mated_trials: comparisons of people with themselves.
+        num_reference_templates: for means, how many references were made of how many templates.
+        top_scores: the highest nonmated scores, one for each pair of people, descending.
+    """
+
+    kind: ReferenceKind
+    scores: tuple[Score, ...] = Field(min_length=2)
+    fmr: tuple[Rate, ...]
+    fmr_upper: tuple[Annotated[float, Field(gt=0.0, le=1.0)], ...]
+    fnmr: tuple[Rate, ...]
+    fnmr_lower: tuple[Rate, ...]
+    fnmr_upper: tuple[Rate, ...]
+    num_subjects: Annotated[int, Field(ge=2)]
+    num_subject_pairs: Annotated[int, Field(ge=1)]
+    num_nonmated_trials: Annotated[int, Field(ge=1)]
+    num_mated_subjects: Count
+    num_mated_trials: Count
+    num_reference_templates: dict[int, Count] = Field(default_factory=dict)
+    top_scores: tuple[Score, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        columns = (self.fmr, self.fmr_upper, self.fnmr, self.fnmr_lower, self.fnmr_upper)
+        if any(len(column) != len(self.scores) for column in columns):
+            raise ValueError("every column must be as long as scores")
+        if any(a >= b for a, b in pairwise(self.scores)):
+            raise ValueError("scores must ascend strictly")
+        if self.scores[0] != -1.0 or self.fmr_upper[0] != 1.0:
+            raise ValueError("the table must begin at score -1 with fmr_upper 1")
+        if any(b > a or (b == a and a < 1.0) for a, b in pairwise(self.fmr_upper)):
+            raise ValueError("fmr_upper must fall strictly once below 1")
+        if any(b > a for a, b in pairwise(self.fmr)) or any(b < a for a, b in pairwise(self.fnmr)):
+            raise ValueError("fmr must not rise and fnmr must not fall with the score")
+        if any(f > u for f, u in zip(self.fmr, self.fmr_upper, strict=True)):
+            raise ValueError("fmr must not exceed fmr_upper")
+        if any(not a <= b <= c for a, b, c in zip(self.fnmr_lower, self.fnmr, self.fnmr_upper, strict=True)):
+            raise ValueError("fnmr must lie in its interval")
+        if any(b > a for a, b in pairwise(self.top_scores)):
+            raise ValueError("top_scores must descend")
+        # One expected false pair in 1/U pairs: a bound below it was not measured on this many.
+        if self.fmr_upper[-1] * self.num_subject_pairs < 1.0:
+            raise ValueError("fmr_upper ends below what num_subject_pairs can show")
+        return self
+
+    @property
+    def evidence_end(self) -> float:
+        """The highest score about which the data say anything; the bound is constant above it."""
+        return self.scores[-1]
+
+    @property
+    def fmr_upper_at_end(self) -> float:
+        """The smallest false match rate that the data support."""
+        return self.fmr_upper[-1]
+
+    @cached_property
+    def _scores(self) -> Float64:
+        return np.asarray(self.scores, np.float64)
+
+    @cached_property
+    def _log_upper(self) -> Float64:
+        return np.log(np.asarray(self.fmr_upper, np.float64))
+
+    def bound(self, scores: npt.ArrayLike) -> Float64:
+        """Upper 95 % bound of the false match rate at each score, log-linear between the rows.
+
+        Args:
+            scores: any shape, cosine similarities; higher is more alike.
+
+        Returns:
+            The same shape, float64 in (0, 1].
+        """
+        at = np.asarray(scores, np.float64)
+        if np.isnan(at).any():
+            raise UsageError("scores must be numbers; got NaN")
+        bounds = np.exp(np.interp(at, self._scores, self._log_upper))
+        # Exactly the last row's number at the end: exp(log(x)) may be off by a rounding.
+        return np.where(at >= self.evidence_end, self.fmr_upper_at_end, bounds)
+
+    def lowest_score(self, target_fmr: float) -> float:
+        """The lowest score whose bound is at most ``target_fmr``; the caller knows that there is one."""
+        if self.fmr_upper[0] <= target_fmr:
+            return self.scores[0]
+        after = int(np.argmax(np.asarray(self.fmr_upper) <= target_fmr))
+        (x0, x1), (y0, y1) = self._scores[after - 1 : after + 1], self._log_upper[after - 1 : after + 1]
+        score = min(x0 + (x1 - x0) * (np.log(target_fmr) - y0) / (y1 - y0), x1)
+        while float(self.bound(score)) > target_fmr:  # rounding must not loosen
+            score += 1e-12
+        return float(score)
+
+    def fnmr_at(self, score: float) -> float:
+        """The share of mated comparisons below ``score``; linear between rows, nan beyond the last."""
+        if score > self.evidence_end:
+            return float("nan")
+        return float(np.interp(score, self._scores, np.asarray(self.fnmr)))
+
+
+class ReportedPoint(_Frozen):
+    """A threshold chosen on one half of the subjects and what it did on the other half.
+
+    Attributes:
+        kind: what the probe is compared with.
+        target_fmr: what the choosing half's upper bound was held to.
+        threshold: the score chosen.
+        fmr: realised on the reporting half, with its 95 % interval.
+        fmr_lower: lower end.
+        fmr_upper: upper end.
+        fnmr: realised on the reporting half, with its 95 % interval.
+        fnmr_lower: lower end.
+        fnmr_upper: upper end.
+        num_false_pairs: pairs of people of the reporting half with a score at or above the threshold.
+        num_subject_pairs: pairs of people compared.
+        num_subjects: people in the reporting half.
+        num_mated_trials: mated comparisons in the reporting half.
+    """
+
+    kind: ReferenceKind
+    target_fmr: Rate
+    threshold: Score
+    fmr: Rate
+    fmr_lower: Rate
+    fmr_upper: Rate
+    fnmr: Rate
+    fnmr_lower: Rate
+    fnmr_upper: Rate
+    num_false_pairs: Count
+    num_subject_pairs: Count
+    num_subjects: Count
+    num_mated_trials: Count
+
+
+class CalibrationProfile(_Frozen):
+    """What one model's scores are worth, and how that is known. See the module's text.
+
+    Attributes:
+        schema_version: of this file format.
+        model_digest: of the model files and recipe; scores of another model mean nothing here.
+        recipe: how faces became templates.
+        created: the day of the measurement.
+        population: on whom.
+        interval: how the bounds were computed.
+        curves: one for each kind of reference that could be measured.
+        report: thresholds chosen on half of the subjects, checked on the other half.
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    model_digest: str = Field(min_length=8)
+    recipe: Recipe
+    created: date
+    population: Population
+    interval: Interval
+    curves: tuple[Curve, ...] = Field(min_length=1)
+    report: tuple[ReportedPoint, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        kinds = self.kinds
+        if len(set(kinds)) != len(kinds):
+            raise ValueError("there must be one curve of each kind")
+        if any(curve.num_subjects > self.population.num_subjects for curve in self.curves):
+            raise ValueError("a curve has more subjects than the population")
+        return self
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> CalibrationProfile:
+        """Read and check a profile.
+
+        Raises:
+            CalibrationError: not JSON, a field missing, unknown or of the wrong type, another schema
+                version, or numbers that contradict each other; the message says which.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the file"
+            raise CalibrationError(
+                f"expected a calibration profile of schema version {SCHEMA_VERSION}; "
+                f"{where}: {first['msg']}. Make it again with `assent calibrate`."
+            ) from error
+
+    def to_json(self) -> str:
+        """The file's text: indented, with one line for each column of numbers."""
+        return _compact_columns(self.model_dump(mode="json")) + "\n"
+
+    @property
+    def kinds(self) -> tuple[ReferenceKind, ...]:
+        """The kinds of reference that were measured."""
+        return tuple(curve.kind for curve in self.curves)
+
+    def curve(self, kind: ReferenceKind | str) -> Curve:
+        """The curve of one kind of reference.
+
+        Raises:
+            NoCalibration: this profile has none of that kind.
+        """
+        for curve in self.curves:
+            if curve.kind == kind:
+                return curve
+        raise NoCalibration(
+            f"this calibration has no curve for {str(kind)!r} references, only for "
+            f"{', '.join(self.kinds)}; calibrate with people who have three photos or more each."
+        )
+
+    def fmr_at_score(self, scores: npt.ArrayLike, kind: ReferenceKind | str) -> Float64:
+        """Upper 95 % bound of the false match rate at each score; constant above the evidence's end.
+
+        Args:
+            scores: any shape, cosine similarities; higher is more alike.
+            kind: what the probe was compared with.
+
+        Returns:
+            The same shape, float64 in (0, 1], falling with the score.
+        """
+        return self.curve(kind).bound(scores)
+
+    def similarity(self, scores: npt.ArrayLike, kind: ReferenceKind | str) -> Float64:
+        """Similarity, 0 to 100: see ``assent.calibration.similarity``; saturates where evidence ends.
+
+        Args:
+            scores: any shape, cosine similarities; higher is more alike.
+            kind: what the probe was compared with.
+
+        Returns:
+            The same shape, float64 in [0, 100], rising with the score.
+        """
+        return similarity_at_fmr(self.fmr_at_score(scores, kind))
+
+    def max_similarity(self, kind: ReferenceKind | str) -> float:
+        """The similarity at which evidence ends; no score gets a higher one."""
+        return float(similarity_at_fmr(self.curve(kind).fmr_upper_at_end))
+
+    def score_at_similarity(self, similarity: float, kind: ReferenceKind | str) -> float:
+        """The lowest score with at least this similarity.
+
+        Raises:
+            UsageError: ``similarity`` is outside 0 to 100.
+            TooFewTrials: it is above ``max_similarity``; no score reaches it.
+        """
+        return self.threshold_for_fmr(float(fmr_at_similarity(similarity)), kind).value
+
+    def threshold_for_fmr(self, target_fmr: float, kind: ReferenceKind | str) -> Threshold:
+        """The lowest threshold whose false match rate is at most ``target_fmr``, at the upper 95 % bound.
+
+        Raises:
+            UsageError: ``target_fmr`` is not in (0, 1].
+            TooFewTrials: the evidence ends before; ``curve(kind).fmr_upper_at_end`` is what it supports.
+        """
+        _check_rate("target_fmr", target_fmr)
+        curve = self.curve(kind)
+        if curve.fmr_upper_at_end > target_fmr:
+            raise TooFewTrials(
+                f"asked for a false match rate of {target_fmr:.2g}; {curve.num_subjects} people support "
+                f"{curve.fmr_upper_at_end:.2g} ({curve.kind} references). Ask for more than that, or "
+                "calibrate with more people."
+            )
+        return Threshold(
+            value=curve.lowest_score(target_fmr),
+            target_fmr=target_fmr,
+            kind=curve.kind,
+            model_digest=self.model_digest,
+            trials=curve.num_nonmated_trials,
+            subjects=curve.num_subjects,
+            measured_on=self.created,
+        )
+
+    def floor(self, gallery_size: int, fpir_target: float, kind: ReferenceKind | str) -> Threshold:
+        """The lowest threshold at which gallery size times false match rate stays at most the target.
+
+        A false positive identification needs a false match with one of ``gallery_size`` references, so
+        FPIR <= gallery_size x FMR holds whatever the dependence (Boole). A gallery that mixes kinds is
+        safe with each kind's floor for the *whole* gallery's size.
+
+        Args:
+            gallery_size: references searched; 0 counts as 1.
+            fpir_target: accepted share of strangers' searches that return anybody, in (0, 1].
+            kind: what the probe is compared with.
+
+        Raises:
+            UsageError: a negative size, or a target that is not in (0, 1].
+            GalleryBeyondEvidence: the size is above ``n_max``.
+        """
+        _check_rate("fpir_target", fpir_target)
+        if gallery_size < 0:
+            raise UsageError(f"gallery_size must be 0 or more; got {gallery_size}.")
+        n_max = self.n_max(fpir_target, (kind,))
+        size = max(gallery_size, 1)
+        if size > n_max:
+            raise GalleryBeyondEvidence(
+                f"a gallery of {gallery_size} was asked for; the calibration supports at most {n_max} at "
+                f"fpir {fpir_target:g} ({ReferenceKind(kind)} references). Accept a higher fpir, split the "
+                "gallery, or calibrate with more people.",
+                gallery_size=gallery_size,
+                n_max=n_max,
+            )
+        return self.threshold_for_fmr(_largest_share(fpir_target, size), kind)
+
+    def n_max(self, fpir_target: float, kinds: Sequence[ReferenceKind | str] | None = None) -> int:
+        """The largest gallery that the evidence supports; 0 when it supports none.
+
+        Args:
+            fpir_target: accepted share of strangers' searches that return anybody, in (0, 1].
+            kinds: the kinds of reference in the gallery; all that were measured when None.
+        """
+        _check_rate("fpir_target", fpir_target)
+        worst = max(self.curve(kind).fmr_upper_at_end for kind in kinds or self.kinds)
+        size = int(fpir_target / worst) + 1
+        while size and _largest_share(fpir_target, size) < worst:
+            size -= 1
+        return size
+
+    def expected_false_candidates(
+        self, scores: npt.ArrayLike, gallery_size: int, kind: ReferenceKind | str
+    ) -> Float64:
+        """How many strangers a gallery of this size is expected to hold at each score: size x fmr bound.
+
+        Args:
+            scores: any shape, cosine similarities.
+            gallery_size: references searched, 0 or more.
+            kind: what the probe was compared with.
+
+        Returns:
+            The same shape, float64, 0 or more; at the upper 95 % bound.
+        """
+        if gallery_size < 0:
+            raise UsageError(f"gallery_size must be 0 or more; got {gallery_size}.")
+        return gallery_size * self.fmr_at_score(scores, kind)
+
+
+@lru_cache(maxsize=1)
+def builtin_profiles() -> tuple[CalibrationProfile, ...]:
+    """The profiles that come with the package, in file order."""
+    folder = resources.files("assent.calibration").joinpath("profiles")
+    files = sorted((item for item in folder.iterdir() if item.name.endswith(".json")), key=lambda f: f.name)
+    return tuple(CalibrationProfile.from_json(item.read_bytes()) for item in files)
+
+
+def builtin_profile(model_digest: str) -> CalibrationProfile | None:
+    """The profile that comes with the package for exactly this model and recipe, or None."""
+    return next((p for p in builtin_profiles() if p.model_digest == model_digest), None)
+
+
+def _largest_share(fpir_target: float, size: int) -> float:
+    """The largest float that times ``size`` is at most ``fpir_target``."""
+    share = fpir_target / size
+    return share if share * size <= fpir_target else float(np.nextafter(share, 0.0))
+
+
+def _check_rate(name: str, value: float) -> None:
+    if not 0.0 < value <= 1.0:
+        raise UsageError(f"{name} must be above 0 and at most 1; got {value}.")
+
+
+def _compact_columns(value: object, indent: str = "") -> str:
+    """JSON with objects indented and arrays of plain values on one line, for readable diffs."""
+    deeper = indent + "  "
+    if isinstance(value, dict) and value:
+        rows = (f"{deeper}{json.dumps(key)}: {_compact_columns(item, deeper)}" for key, item in value.items())
+        return "{\n" + ",\n".join(rows) + f"\n{indent}}}"
+    if isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+        return "[\n" + ",\n".join(deeper + _compact_columns(item, deeper) for item in value) + f"\n{indent}]"
+    return json.dumps(value, ensure_ascii=False)

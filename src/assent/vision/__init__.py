@@ -1,1 +1,1 @@
-"""vision"""
+"""Pixels to templates: decode, detect, align, embed, judge quality, redact, draw. Pure: arrays in, results out."""

@@ -1,0 +1,184 @@
+"""From five landmarks to the chip a network was trained on.
+
+A chip is an (S, S, 3) uint8 RGB square whose landmarks sit on a template. The map is the least-squares
+similarity (rotation, one scale, translation; no reflection) of Umeyama, IEEE TPAMI 13(4), 1991.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import cv2
+import numpy as np
+
+from assent.errors import ModelUnsupported
+from assent.types import Float32, Float64, UInt8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChipTemplate:
+    """Where landmarks belong in a chip.
+
+    Attributes:
+        name: as in the manifest's ``alignment``.
+        size_px: side of the square chip.
+        points_xy: (5, 2) float64 for the detector's landmarks: eyes, nose, mouth corners, image left to right.
+        tree_points_xy: (5, 2) float64 for the regression trees' points (right eye's outer and inner corner,
+            left eye's outer and inner corner, nose base; right and left as in the image), or None where
+            the network was not trained on them.
+    """
+
+    name: str
+    size_px: int
+    points_xy: Float64
+    tree_points_xy: Float64 | None = None
+
+
+# dlib's mean positions of its five points in a tight face square (image_transforms/interpolation.h,
+# get_face_chip_details), and the padding that its ResNet was trained with.
+_DLIB_TREE_POINTS = np.array(
+    [
+        [0.8595674595992, 0.2134981538014],
+        [0.6460604764104, 0.2289674387677],
+        [0.1205750620789, 0.2137274526848],
+        [0.3340850613712, 0.2290642403242],
+        [0.4901123135679, 0.6277975316475],
+    ]
+)
+_DLIB_PADDING = 0.25
+
+_TEMPLATES = (
+    ChipTemplate(
+        "dlib-150",
+        150,
+        # dlib's mean 68-point shape at padding 0.25, reduced to eye centres, nose tip and mouth corners.
+        np.array([[47.55, 46.60], [100.48, 46.60], [74.01, 76.56], [50.41, 103.02], [97.61, 103.02]]),
+        150 * (_DLIB_TREE_POINTS + _DLIB_PADDING) / (1 + 2 * _DLIB_PADDING),
+    ),
+    ChipTemplate(
+        "arcface-112",
+        112,
+        # InsightFace's arcface_dst, the reference points of the ArcFace family.
+        np.array(
+            [
+                [38.2946, 51.6963],
+                [73.5318, 51.5014],
+                [56.0252, 71.7366],
+                [41.5493, 92.3655],
+                [70.7299, 92.2041],
+            ]
+        ),
+    ),
+)
+TEMPLATES = MappingProxyType({template.name: template for template in _TEMPLATES})
+
+
+def chip_template(name: str) -> ChipTemplate:
+    """The template called ``name``.
+
+    Raises:
+        ModelUnsupported: no such template.
+    """
+    if name not in TEMPLATES:
+        raise ModelUnsupported(
+            f"alignment must be one of {', '.join(TEMPLATES)}, got {name!r}; correct the manifest entry"
+        )
+    return TEMPLATES[name]
+
+
+def similarity_transform(source_xy: Float64, target_xy: Float64) -> Float64:
+    """Least-squares similarities from points (..., P, 2) to points (..., P, 2), as (..., 2, 3) matrices.
+
+    In the plane Umeyama's solution without reflection is one complex division:
+    with centred points z, w the rotation and scale are ``sum(conj(z) w) / sum(|z|^2)``. Coincident source
+    points give scale 1 without rotation, so that the result is always finite.
+    """
+    source, target = np.asarray(source_xy, np.float64), np.asarray(target_xy, np.float64)
+    mean_s, mean_t = source.mean(-2, keepdims=True), target.mean(-2, keepdims=True)
+    z, w = _as_complex(source - mean_s), _as_complex(target - mean_t)
+    spread = (z.real**2 + z.imag**2).sum(-1)
+    flat = spread < 1e-12
+    factor = np.where(flat, 1, (z.conj() * w).sum(-1) / np.where(flat, 1, spread))
+    linear = np.stack(
+        [np.stack([factor.real, -factor.imag], -1), np.stack([factor.imag, factor.real], -1)], -2
+    )
+    shift = np.swapaxes(mean_t, -1, -2) - linear @ np.swapaxes(mean_s, -1, -2)
+    return np.concatenate([linear, shift], axis=-1)
+
+
+def _as_complex(points_xy: Float64) -> np.ndarray[tuple[int, ...], np.dtype[np.complex128]]:
+    return np.asarray(points_xy[..., 0] + 1j * points_xy[..., 1], np.complex128)
+
+
+def transform_points(matrix: Float64, points_xy: Float64) -> Float64:
+    """Points (..., P, 2) moved by matrices (..., 2, 3)."""
+    moved = points_xy @ np.swapaxes(matrix[..., :2], -1, -2) + np.swapaxes(matrix[..., 2:], -1, -2)
+    return np.asarray(moved, np.float64)
+
+
+def zoom_about_centre(matrix: Float64, *, zoom: float, size_px: int) -> Float64:
+    """The map to a chip framed ``zoom`` times tighter (above 1) or looser (below 1) about its centre."""
+    zoomed = np.array(matrix, np.float64) * zoom
+    zoomed[..., 2] += size_px * (1 - zoom) / 2
+    return zoomed
+
+
+def cut_chip(image_rgb: UInt8, matrix: Float64, *, size_px: int) -> UInt8:
+    """The (S, S, 3) uint8 chip under ``matrix`` (2, 3), source pixels to chip pixels; black outside.
+
+    When the face is shrunk by two or more, the region is first halved by averaging as often as fits: bilinear sampling
+    alone would skip source pixels and alias, and dlib, which the default network was trained with, halves too.
+    """
+    region, matrix = _halved_region(image_rgb, np.asarray(matrix, np.float64), size_px)
+    chip = cv2.warpAffine(region, matrix, (size_px, size_px), flags=cv2.INTER_LINEAR, borderValue=(0, 0, 0))
+    return np.asarray(chip, np.uint8)
+
+
+def _halved_region(image_rgb: UInt8, matrix: Float64, size_px: int) -> tuple[UInt8, Float64]:
+    """The part of the image under the chip, halved while it is still larger than the chip, and its matrix."""
+    shrink = 1 / max(float(np.hypot(matrix[0, 0], matrix[1, 0])), 1e-9)
+    halvings = max(0, int(np.floor(np.log2(shrink))))
+    if not halvings:
+        return image_rgb, matrix
+    step = 2 ** min(halvings, 12)
+    height, width = image_rgb.shape[:2]
+    corners = np.array([[0, 0], [size_px, 0], [size_px, size_px], [0, size_px]], np.float64)
+    inverse = cv2.invertAffineTransform(matrix)
+    under = transform_points(np.asarray(inverse, np.float64), corners)
+    low = np.clip(np.floor(under.min(0)) - 2 * step, 0, [width, height]).astype(int)
+    high = np.clip(np.ceil(under.max(0)) + 2 * step, 0, [width, height]).astype(int)
+    x0, y0 = (low // step * step).tolist()
+    x1, y1 = high.tolist()
+    if x1 - x0 < 1 or y1 - y0 < 1:
+        return image_rgb, matrix
+    region = image_rgb[y0:y1, x0:x1]
+    # Repeat the last row and column up to a multiple of the step, so that cells keep their exact size.
+    region = cv2.copyMakeBorder(region, 0, (y0 - y1) % step, 0, (x0 - x1) % step, cv2.BORDER_REPLICATE)
+    shape = (region.shape[1] // step, region.shape[0] // step)
+    small = np.asarray(cv2.resize(region, shape, interpolation=cv2.INTER_AREA), np.uint8)
+    # Pixel centre c of the small image is pixel centre step * c + (step - 1) / 2 of the region.
+    moved = np.array(matrix)
+    moved[:, :2] = matrix[:, :2] * step
+    moved[:, 2] = matrix[:, 2] + matrix[:, :2] @ (np.array([x0, y0]) + (step - 1) / 2)
+    return small, moved
+
+
+def cut_chips(image_rgb: UInt8, matrices: Sequence[Float64] | Float64, *, size_px: int) -> UInt8:
+    """One chip for each matrix: (N, S, S, 3) uint8; N may be 0."""
+    chips = np.zeros((len(matrices), size_px, size_px, 3), np.uint8)
+    for chip, matrix in zip(chips, matrices, strict=True):
+        chip[:] = cut_chip(image_rgb, matrix, size_px=size_px)
+    return chips
+
+
+def mirror_chips(chips_rgb: UInt8) -> UInt8:
+    """Chips (N, S, S, 3) mirrored left to right."""
+    return np.ascontiguousarray(chips_rgb[:, :, ::-1])
+
+
+def chip_matrices(landmarks_xy: Float32, template: ChipTemplate) -> Float64:
+    """Maps (N, 2, 3) from source to chip pixels for the detector's landmarks (N, 5, 2)."""
+    points = np.asarray(landmarks_xy, np.float64).reshape(-1, 5, 2)
+    return similarity_transform(points, np.broadcast_to(template.points_xy, points.shape))

@@ -1,0 +1,157 @@
+"""Finds all faces of an image: at which scales to look, and the second look for rolled faces.
+
+A detector sees one scale and upright faces. Here is decided when that is not enough:
+
+- the first look has the longer side at 640 px, which finds faces of about 1/40 of it;
+- a larger image gets a closer look when nothing or only tiny faces were found, or when ``thorough``;
+- a face whose landmarks lie rolled is detected again on an upright crop of it;
+- where nothing was found (or when ``thorough``) the image is turned by quarters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from assent.types import Detections, Float32, Float64, UInt8
+from assent.vision.align import cut_chip, similarity_transform, transform_points
+from assent.vision.boxes import merge_detections
+from assent.vision.chips import roll_deg
+from assent.vision.detect import Detector
+from assent.vision.landmarks import FACE_SQUARE_POINTS
+
+
+@dataclass(frozen=True, slots=True)
+class LookSettings:
+    """When to look again.
+
+    Attributes:
+        first_px: longer side of the first look; smaller images are looked at as they are.
+        min_px: images smaller than this are enlarged to it, since a face must have about 20 px to be found.
+        closer_px: longer side at most of the closer look after a poor first one.
+        thorough_px: longer side at most of the thorough look.
+        tiny_face_px: a face narrower than this, in pixels of the first look, calls for the closer one.
+        max_roll_deg: a face rolled further is detected again, upright.
+        max_iou: two boxes overlapping by more are one face.
+    """
+
+    first_px: int = 640
+    min_px: int = 160
+    closer_px: int = 1280
+    thorough_px: int = 1920
+    tiny_face_px: float = 24.0
+    max_roll_deg: float = 30.0
+    max_iou: float = 0.4
+
+
+class FaceFinder:
+    """Looks at an image as often as it takes. Holds no state between calls."""
+
+    def __init__(self, detector: Detector, settings: LookSettings | None = None) -> None:
+        self._detector = detector
+        self._settings = settings or LookSettings()
+
+    def find(self, image_rgb: UInt8, *, thorough: bool = False) -> Detections:
+        """All faces of (H, W, 3) uint8, best score first.
+
+        Args:
+            image_rgb: the image, upright.
+            thorough: spend several times the time to miss fewer small and rolled faces, as hiding everyone needs.
+
+        Returns:
+            Boxes, landmarks (left to right of the face held upright), scores.
+        """
+        if min(image_rgb.shape[:2]) < 1:
+            return Detections.empty()
+        found = self._scales(image_rgb, thorough=thorough)
+        if thorough or not len(found):
+            found = self._merge([found, *self._quarter_turns(image_rgb)])
+        return self._straightened(image_rgb, found)
+
+    def _merge(self, parts: list[Detections]) -> Detections:
+        return merge_detections(parts, max_iou=self._settings.max_iou)
+
+    def _scales(self, image_rgb: UInt8, *, thorough: bool) -> Detections:
+        """The first look and, where called for, the closer one."""
+        settings, long_side = self._settings, max(image_rgb.shape[:2])
+        first_px = min(max(long_side, settings.min_px), settings.first_px)
+        found = self._detector.detect(image_rgb, long_side_px=first_px)
+        closer_px = min(long_side, settings.thorough_px if thorough else settings.closer_px)
+        if closer_px <= first_px * 1.2 or not (thorough or self._is_poor(found, first_px / long_side)):
+            return found
+        return self._merge([found, self._detector.detect(image_rgb, long_side_px=closer_px)])
+
+    def _is_poor(self, found: Detections, ratio: float) -> bool:
+        """Whether nothing was found, or something so small that its neighbours may have been missed."""
+        if not len(found):
+            return True
+        widths = found.boxes_xyxy[:, 2] - found.boxes_xyxy[:, 0]
+        return bool(widths.min() * ratio < self._settings.tiny_face_px)
+
+    def _quarter_turns(self, image_rgb: UInt8) -> list[Detections]:
+        """What is found with the image turned by 90, 180 and 270 degrees, in the source's pixels."""
+        height, width = image_rgb.shape[:2]
+        long_side = min(max(height, width, self._settings.min_px), self._settings.first_px)
+        parts = []
+        for turns in (1, 2, 3):
+            turned = np.ascontiguousarray(np.rot90(image_rgb, turns))
+            found = self._detector.detect(turned, long_side_px=long_side)
+            parts.append(_turned_back(found, turns, width_px=width, height_px=height))
+        return parts
+
+    def _straightened(self, image_rgb: UInt8, found: Detections) -> Detections:
+        """Rolled faces replaced by what is found on an upright crop of each."""
+        rolled = np.flatnonzero(np.abs(roll_deg(found.landmarks_xy)) > self._settings.max_roll_deg)
+        if not len(rolled):
+            return found
+        boxes, points = found.boxes_xyxy.copy(), found.landmarks_xy.copy()
+        for face in rolled:
+            better = self._upright_look(image_rgb, points[face])
+            if better is not None:
+                boxes[face], points[face] = better.boxes_xyxy[0], better.landmarks_xy[0]
+        return self._merge([Detections(boxes, points, found.scores)])
+
+    def _upright_look(self, image_rgb: UInt8, landmarks_xy: Float32) -> Detections | None:
+        """The face nearest to the middle of an upright crop around the landmarks, in the source's pixels."""
+        side = 128
+        size = 2 * side
+        source = np.asarray(landmarks_xy, np.float64)
+        to_crop = similarity_transform(source, FACE_SQUARE_POINTS * side + side / 2)
+        found = self._detector.detect(cut_chip(image_rgb, to_crop, size_px=size), long_side_px=size)
+        if not len(found):
+            return None
+        centres = (found.boxes_xyxy[:, :2] + found.boxes_xyxy[:, 2:]) / 2
+        off_middle = np.linalg.norm(centres - size / 2, axis=1)
+        nearest = int(np.argmin(off_middle))
+        if off_middle[nearest] > side / 2:
+            return None
+        return _moved(found.take(slice(nearest, nearest + 1)), _inverse(to_crop))
+
+
+def _inverse(matrix: Float64) -> Float64:
+    """The inverse (2, 3) of a similarity (2, 3)."""
+    linear = np.linalg.inv(matrix[:, :2])
+    return np.asarray(np.concatenate([linear, -linear @ matrix[:, 2:]], axis=1), np.float64)
+
+
+def _moved(found: Detections, matrix: Float64) -> Detections:
+    """Detections under a similarity; boxes become the hull of their moved corners."""
+    boxes = found.boxes_xyxy.astype(np.float64)
+    corners = boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)
+    moved = transform_points(np.broadcast_to(matrix, (len(found), 2, 3)), corners)
+    points = transform_points(
+        np.broadcast_to(matrix, (len(found), 2, 3)), found.landmarks_xy.astype(np.float64)
+    )
+    hull = np.concatenate([moved.min(1), moved.max(1)], axis=1)
+    return Detections(hull.astype(np.float32), points.astype(np.float32), found.scores)
+
+
+def _turned_back(found: Detections, turns: int, *, width_px: int, height_px: int) -> Detections:
+    """Detections of ``np.rot90(image, turns)`` in the pixels of the (height, width) image itself."""
+    matrices = {
+        1: [[0, -1, width_px], [1, 0, 0]],
+        2: [[-1, 0, width_px], [0, -1, height_px]],
+        3: [[0, 1, 0], [-1, 0, height_px]],
+    }
+    return _moved(found, np.array(matrices[turns], np.float64))

@@ -13,9 +13,6 @@ from onnx import helper
 
 from assent.errors import ModelUnsupported
 
-CONVERSION = "centerface/1"
-"""Changes whenever the graph's numbers may change; part of the model's digest."""
-
 INPUT_NAME = "image_rgb"
 OUTPUT_NAMES = ("heatmap", "scale", "offset", "landmarks")
 """In the order of the published file."""

@@ -27,9 +27,6 @@ from assent.models.dlib_reader import (
 )
 from assent.types import Float32, Float64
 
-CONVERSION = "dlib-resnet/1"
-"""Changes whenever the graph's numbers may change; part of the model's digest."""
-
 INPUT_NAME = "image_rgb"
 OUTPUT_NAME = "embedding"
 _OPSET = 17
@@ -178,9 +175,7 @@ def _fold(network: DlibNetwork, builder: _GraphBuilder) -> list[Operation | _Fol
     for operation in network.operations:
         last = folded[-1] if folded else None
         if isinstance(operation, Convolution):
-            folded.append(
-                _Folded(operation.filters, operation.biases, operation.stride, operation.padding)
-            )
+            folded.append(_Folded(operation.filters, operation.biases, operation.stride, operation.padding))
         elif isinstance(operation, Affine) and isinstance(last, _Folded):
             folded[-1] = _fold_affine(last, operation)
         else:

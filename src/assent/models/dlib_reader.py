@@ -184,7 +184,9 @@ def _read_layer(stream: DlibStream) -> Operation:
             return Relu()
         case "add_prev_":
             return AddSaved()
-    raise stream.unsupported("one of con_4, affine_, max_pool_2, avg_pool_2, fc_2, relu_, add_prev_", repr(name))
+    raise stream.unsupported(
+        "one of con_4, affine_, max_pool_2, avg_pool_2, fc_2, relu_, add_prev_", repr(name)
+    )
 
 
 def _skip_layer_state(stream: DlibStream, *, is_input: bool) -> None:

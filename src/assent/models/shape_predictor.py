@@ -142,7 +142,9 @@ def read_shape_predictor(data: bytes, name: str = "shape predictor") -> ShapeTre
         ("point", anchors, num_points),
     ):
         if index.min() < 0 or index.max() >= limit:
-            raise cursor.unsupported(f"{what} indices from 0 to {limit - 1}", f"{index.min()} to {index.max()}")
+            raise cursor.unsupported(
+                f"{what} indices from 0 to {limit - 1}", f"{index.min()} to {index.max()}"
+            )
     if deltas.shape[1] != num_pixels:
         raise cursor.unsupported(f"{num_pixels} offsets in each cascade", str(deltas.shape[1]))
     trees = ShapeTrees(

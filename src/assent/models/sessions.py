@@ -1,0 +1,117 @@
+"""The only home of ONNX Runtime: providers, threads, memory, and its errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from assent.errors import ModelUnsupported
+
+ort.set_default_logger_severity(3)  # warnings are about graphs that we did not make; errors are raised anyway
+
+
+class TensorInfo(Protocol):
+    """An input or output of a model: its name, type and shape (a free dimension is a string or None)."""
+
+    name: str
+    type: str
+    shape: Sequence[int | str | None]
+
+
+class ModelSession(Protocol):
+    """A model that can be run."""
+
+    @property
+    def inputs(self) -> Sequence[TensorInfo]:
+        """What it takes."""
+
+    @property
+    def outputs(self) -> Sequence[TensorInfo]:
+        """What it gives, in the order of ``run``."""
+
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+        """The outputs, in order.
+
+        Args:
+            inputs: every input by name.
+
+        Raises:
+            ModelUnsupported: shapes or types that the model does not take.
+        """
+
+
+class OrtSession:
+    """A model run by ONNX Runtime on the CPU.
+
+    Args:
+        model: the serialised model.
+        name: what messages call it.
+        threads: how many work on one call; 0 takes the machine's cores.
+
+    Raises:
+        ModelUnsupported: the bytes are not an ONNX model that this ONNX Runtime can run.
+    """
+
+    def __init__(self, model: bytes, *, name: str, threads: int = 0) -> None:
+        self._name = name
+        with _translated_errors(name, "a model that ONNX Runtime can load"):
+            self._session = ort.InferenceSession(
+                model, sess_options=_options(threads), providers=["CPUExecutionProvider"]
+            )
+
+    @property
+    def inputs(self) -> Sequence[TensorInfo]:
+        """What it takes."""
+        infos: Sequence[TensorInfo] = self._session.get_inputs()
+        return infos
+
+    @property
+    def outputs(self) -> Sequence[TensorInfo]:
+        """What it gives."""
+        infos: Sequence[TensorInfo] = self._session.get_outputs()
+        return infos
+
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+        """The outputs, in order; see ``ModelSession.run``."""
+        with _translated_errors(self._name, "inputs that the model takes"):
+            return [np.asarray(output) for output in self._session.run(None, dict(inputs))]
+
+
+def _options(threads: int) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    # One network runs at a time and has no parallel branches worth a second pool of threads.
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    # Waiting threads that spin take the cores from decoding and drawing.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+@contextmanager
+def _translated_errors(name: str, expected: str) -> Iterator[None]:
+    """ONNX Runtime's many exception classes as one of ours; its text is about shapes and nodes, never data."""
+    try:
+        yield
+    except (RuntimeError, ValueError, TypeError) + _ORT_ERRORS as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ModelUnsupported(
+            f"{name}: expected {expected}, got: {reason}; see `assent models verify {name}`."
+        ) from error
+
+
+def _ort_errors() -> tuple[type[Exception], ...]:
+    """The classes of ``onnxruntime_pybind11_state``, which have no public base."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    found = (getattr(state, name) for name in dir(state))
+    return tuple(item for item in found if isinstance(item, type) and issubclass(item, Exception))
+
+
+_ORT_ERRORS = _ort_errors()

@@ -276,15 +276,13 @@ def reference_sizes(samples: Samples) -> dict[int, int]:
 
 def _subjects(samples: Samples, kind: ReferenceKind) -> tuple[Int64, PairUniverse]:
     """Each sample's subject as a number, ascending by group, and who of them is compared with whom."""
+    _, group_codes = np.unique(samples.groups, return_inverse=True)
+    names, name_codes = np.unique(samples.subjects, return_inverse=True)
     keys, codes, counts = np.unique(
-        np.char.add(np.char.add(samples.groups.astype(str), "\0"), samples.subjects.astype(str)),
-        return_inverse=True,
-        return_counts=True,
+        group_codes.astype(np.int64) * len(names) + name_codes, return_inverse=True, return_counts=True
     )
-    names = [str(key).partition("\0")[0] for key in keys]
-    _, groups = np.unique(np.array(names, str), return_inverse=True)
     is_reference = counts >= (1 if kind == ReferenceKind.SINGLE else 2)
-    return codes.astype(np.int64), PairUniverse(groups.astype(np.int64), is_reference)
+    return codes.astype(np.int64), PairUniverse(keys // max(len(names), 1), is_reference)
 
 
 def _blocks(samples: Samples, codes: Int64, kind: ReferenceKind) -> Iterator[_Block]:

@@ -34,6 +34,10 @@ class Settings(BaseSettings):
         description="SQLAlchemy URL of the records, e.g. `postgresql+psycopg://user@host/db`. "
         "Default: SQLite in the data folder.",
     )
+    detector: str = Field(default="centerface", description="The model that finds faces, by its manifest name.")
+    embedder: str = Field(
+        default="dlib-resnet-v1", description="The model that makes templates, by its manifest name."
+    )
     threads: int = Field(
         default=0, ge=0, le=256, description="Threads for the networks; 0 takes the machine's cores."
     )

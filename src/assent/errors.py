@@ -11,7 +11,8 @@ a person's name or a secret. ``exit_code`` is what the command line exits with (
     |- FaceError                     4
     |  |- NoFace                         no face in the image
     |  |- SeveralFaces                   more than one where exactly one was expected
-    |  `- PoorQuality                    the face is refused; ``reasons`` says why
+    |  |- PoorQuality                    the face is refused; ``reasons`` says why
+    |  `- FaceMismatch                   not the face of the person's earlier photos
     |- NotFound                      5   no such person, consent, collection, template or model
     |- AlreadyExists                 6
     |- ConsentError                  7
@@ -21,6 +22,7 @@ a person's name or a secret. ``exit_code`` is what the command line exits with (
     |- CalibrationError              8
     |  |- NoCalibration                  no profile for this model; no 1:N search without one
     |  |- GalleryBeyondEvidence          more enrolled than the calibration's n_max supports
+    |  |- ThresholdBeyondEvidence        a stricter threshold than the calibration can tell apart
     |  |- TooFewTrials                   the images cannot support what was asked of them
     |  `- CalibrationContradicted        the reporting half disagrees with the choosing half
     |- ModelError                    9
@@ -110,6 +112,18 @@ class PoorQuality(FaceError):
         self.reasons = reasons
 
 
+class FaceMismatch(FaceError):
+    """The face is unlike those that were enrolled for this person before.
+
+    Attributes:
+        similarity: to the person's earlier photos, 0 to 100.
+    """
+
+    def __init__(self, message: str, *, similarity: float) -> None:
+        super().__init__(message)
+        self.similarity = similarity
+
+
 class NotFound(AssentError, LookupError):
     """No such person, consent, collection, template or model."""
 
@@ -162,6 +176,10 @@ class GalleryBeyondEvidence(CalibrationError):
         super().__init__(message)
         self.gallery_size = gallery_size
         self.n_max = n_max
+
+
+class ThresholdBeyondEvidence(CalibrationError):
+    """A stricter threshold was asked for than the calibration's evidence can tell apart."""
 
 
 class TooFewTrials(CalibrationError):

@@ -52,7 +52,7 @@ class ExactIndex:
         ordered = merged[order]
         repeated = ordered[1:][ordered[1:] == ordered[:-1]]
         if len(repeated):
-            raise UsageError(f"each key may be held once, {repeated[0]!r} came again; remove it first")
+            raise UsageError(f"each key may be held once, {str(repeated[0])!r} came again; remove it first")
         self._templates = np.concatenate([self._templates, array])[order]
         self._expires_s = np.concatenate([self._expires_s, expires])[order]
         self._keys = ordered

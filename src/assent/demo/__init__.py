@@ -1,0 +1,1 @@
+"""``assent demo``: the main job on real photographs, from consent to withdrawal."""

@@ -1,0 +1,39 @@
+"""A picture of a search's answer: candidates framed and named, everybody else hidden."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from assent.service.context import Context
+from assent.service.images import ImageSource, load_image
+from assent.service.results import AnnotatedPhoto, SearchResult
+from assent.types import Float32
+from assent.vision.draw import Label, draw_labels
+from assent.vision.redact import hide
+
+
+def annotate(ctx: Context, image: ImageSource, result: SearchResult) -> AnnotatedPhoto:
+    """The photo with candidates framed and named and every other face hidden.
+
+    Args:
+        ctx: the open data folder.
+        image: the photo that was searched.
+        result: the search's answer.
+
+    Raises:
+        NotFound: no such file.
+        ImageError: the photo cannot be read.
+    """
+    image_rgb = load_image(image, ctx.settings).image_rgb
+    shown = [answer for answer in result.faces if answer.candidates]
+    hidden = [answer.face.box_xyxy for answer in result.faces if not answer.candidates]
+    boxes_xyxy: Float32 = np.stack(hidden) if hidden else np.zeros((0, 4), np.float32)
+    labels = [
+        Label(
+            answer.face.box_xyxy,
+            f"{answer.candidates[0].name or answer.candidates[0].person}  {answer.candidates[0].similarity:.0f}",
+        )
+        for answer in shown
+    ]
+    picture = draw_labels(hide(image_rgb, boxes_xyxy), labels)
+    return AnnotatedPhoto(picture, num_hidden=len(hidden), num_shown=len(shown))

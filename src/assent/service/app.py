@@ -1,0 +1,177 @@
+"""The front door: one open data folder and everything that can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from assent.config import Settings
+from assent.models.store import ModelStore
+from assent.service import annotating, detecting, enrolling, searching
+from assent.service.collections import Collections
+from assent.service.context import Clock, Context, default_actor, utc_now
+from assent.service.faces import Choose
+from assent.service.images import ImageSource
+from assent.service.people import Consents, People
+from assent.service.results import AnnotatedPhoto, DetectionResult, Enrolment, SearchResult, Verification
+from assent.store.records import Records
+
+
+class Assent:
+    """Face matching for people who said yes.
+
+    Example:
+        >>> with Assent(data_dir="club") as assent:  # doctest: +SKIP
+        ...     assent.models.pull()
+        ...     assent.people.add("ana", name="Ana")
+        ...     assent.consents.record("ana", purpose="club-photos", ...)
+        ...     assent.collections.create("club", purpose="club-photos")
+        ...     assent.enrol("ana.jpg", person="ana", collection="club")
+        ...     assent.search("party.jpg", collection="club", purpose="club-photos").candidates
+
+    Args:
+        data_dir: the data folder; ``settings.data_dir`` when None.
+        settings: everything else; from the environment when None.
+        actor: who asks, written into the log: an id, not a name. The operating system's user number by default.
+        clock: gives the present moment, with a time zone.
+
+    Raises:
+        StoreUnavailable: the folder or database cannot be used.
+        StoreTooNew: it was written by a newer version.
+        KeyMissing: its key file is gone, unreadable, or another one.
+
+    Attributes:
+        people: add, list, erase people; export what is held on one.
+        consents: record, list, withdraw consents.
+        collections: make, list, delete collections; set their policy.
+        models: pull, add and verify model files.
+        settings: where things are.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path | str | None = None,
+        *,
+        settings: Settings | None = None,
+        actor: str | None = None,
+        clock: Clock = utc_now,
+    ) -> None:
+        chosen = settings or Settings()
+        if data_dir is not None:
+            chosen = chosen.model_copy(update={"data_dir": Path(data_dir)})
+        self.settings = chosen
+        records = Records.open(chosen.records_url, chosen.key_path, clock=clock)
+        self._ctx = Context(chosen, records, actor=actor or default_actor(), clock=clock)
+        self.people = People(self._ctx)
+        self.consents = Consents(self._ctx)
+        self.collections = Collections(self._ctx)
+        self.models: ModelStore = self._ctx.models
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop templates and networks from memory and close the records."""
+        self._ctx.close()
+
+    def enrol(
+        self,
+        image: ImageSource,
+        *,
+        person: str,
+        collection: str,
+        choose: Choose = "only",
+        allow_mismatch: bool = False,
+    ) -> Enrolment:
+        """Make one template of one photo of a person who agreed (see ``assent.service.enrolling.enrol``)."""
+        return enrolling.enrol(
+            self._ctx,
+            image,
+            person=person,
+            collection=collection,
+            choose=choose,
+            allow_mismatch=allow_mismatch,
+        )
+
+    def search(
+        self,
+        image: ImageSource,
+        *,
+        collection: str,
+        purpose: str,
+        threshold: float | None = None,
+        max_candidates: int = 5,
+        thorough: bool = False,
+    ) -> SearchResult:
+        """Who of a collection may be in a photo (see ``assent.service.searching.search``)."""
+        return searching.search(
+            self._ctx,
+            image,
+            collection=collection,
+            purpose=purpose,
+            threshold=threshold,
+            max_candidates=max_candidates,
+            thorough=thorough,
+        )
+
+    def verify(
+        self,
+        image: ImageSource,
+        *,
+        person: str,
+        collection: str,
+        purpose: str,
+        threshold: float = 80.0,
+        choose: Choose = "only",
+    ) -> Verification:
+        """Whether a photo shows one enrolled person (see ``assent.service.searching.verify``)."""
+        return searching.verify(
+            self._ctx,
+            image,
+            person=person,
+            collection=collection,
+            purpose=purpose,
+            threshold=threshold,
+            choose=choose,
+        )
+
+    def detect(self, image: ImageSource, *, thorough: bool = False) -> DetectionResult:
+        """The faces of a photo and their quality; nothing that identifies, nothing kept."""
+        return detecting.detect(self._ctx, image, thorough=thorough)
+
+    def annotate(self, image: ImageSource, result: SearchResult) -> AnnotatedPhoto:
+        """The photo with candidates framed and named and every other face hidden.
+
+        Args:
+            image: the photo that was searched.
+            result: the search's answer, made with ``thorough=True`` so that small faces are hidden too.
+        """
+        return annotating.annotate(self._ctx, image, result)
+
+    def rotate_master_key(self) -> None:
+        """Wrap all keys anew under a new master key, and destroy the old one.
+
+        Older backups of the records can then no longer be decrypted, so that people who withdrew are gone from
+        these too.
+        """
+        self._ctx.records.rotate_master_key()
+
+    def log(self, *, kinds: Sequence[str] = ()) -> list[dict[str, object]]:
+        """The record of acts, oldest first: random ids and numbers only.
+
+        Args:
+            kinds: only these kinds of act; all when empty.
+        """
+        with self._ctx.records.reading() as tx:
+            return [
+                {"seq": e.seq, "at": e.at.isoformat(), "kind": e.kind, "leaf_sha256": e.leaf_sha256, **e.body}
+                for e in tx.log_entries()
+                if not kinds or e.kind in kinds
+            ]

@@ -1,0 +1,20 @@
+"""Detection: where the faces are and how good they are; nothing that identifies."""
+
+from __future__ import annotations
+
+from assent.service.context import Context
+from assent.service.faces import load_faces
+from assent.service.images import ImageSource
+from assent.service.results import DetectionResult
+from assent.vision.quality import ENROLMENT_GATE
+
+
+def detect(ctx: Context, image: ImageSource, *, thorough: bool = False) -> DetectionResult:
+    """The faces of a photo, largest first, with the reasons an enrolment would refuse them for.
+
+    Raises:
+        NotFound: no such file.
+        ImageError: the photo cannot be read.
+    """
+    image_rgb, faces = load_faces(ctx, image, gate=ENROLMENT_GATE, thorough=thorough)
+    return DetectionResult(tuple(faces), image_width=image_rgb.shape[1], image_height=image_rgb.shape[0])

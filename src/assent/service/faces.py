@@ -1,0 +1,85 @@
+"""From a photo to templates that live as long as the call: the one way enrolment, search and verification share."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from assent.errors import NoFace, PoorQuality, SeveralFaces
+from assent.service.context import Context
+from assent.service.images import ImageSource, load_image
+from assent.service.results import EmbeddedFace
+from assent.types import Face, Quality, UInt8
+from assent.vision.quality import QualityGate
+
+Choose = Literal["only", "largest"]
+"""Which face of a photo is meant: the only one there is, or the largest."""
+
+
+def area_px(face: Face) -> float:
+    """Area of a face's box, pixels."""
+    x0, y0, x1, y1 = face.box_xyxy
+    return float((x1 - x0) * (y1 - y0))
+
+
+def largest_first(faces: list[Face]) -> list[Face]:
+    """The faces by the area of their boxes."""
+    return sorted(faces, key=area_px, reverse=True)
+
+
+def load_faces(
+    ctx: Context, image: ImageSource, *, gate: QualityGate, thorough: bool = False
+) -> tuple[UInt8, list[Face]]:
+    """Decode a photo and find its faces, largest first.
+
+    Args:
+        ctx: the open data folder.
+        image: a file's path, or encoded bytes.
+        gate: what a face's quality is held to.
+        thorough: look for the smallest faces too.
+    """
+    image_rgb = load_image(image, ctx.settings).image_rgb
+    return image_rgb, largest_first(ctx.engine.faces(image_rgb, thorough=thorough, gate=gate))
+
+
+def choose_face(faces: list[Face], choose: Choose) -> Face:
+    """The face that is meant.
+
+    Raises:
+        NoFace: there is none.
+        SeveralFaces: there are several and nobody said which.
+    """
+    if not faces:
+        raise NoFace("expected one face, found none; use a photo in which the face is larger, sharper, and turned to the camera")
+    if len(faces) > 1 and choose == "only":
+        raise SeveralFaces(
+            f"expected one face, found {len(faces)}; crop the photo to the person meant, or choose the largest face "
+            f"if you are sure that it is theirs (--largest)",
+            num_faces=len(faces),
+        )
+    return faces[0]
+
+
+def require_quality(quality: Quality) -> None:
+    """Refuse a face that a template should not be made from.
+
+    Raises:
+        PoorQuality: with the reasons.
+    """
+    if not quality.is_good:
+        reasons = ", ".join(quality.reasons)
+        raise PoorQuality(
+            f"the face is too poor to use ({reasons}): eyes {quality.inter_ocular_px:.0f} px apart, sharpness "
+            f"{quality.sharpness:.2f}, brightness {quality.brightness:.0f}; use a larger, sharper, evenly lit photo, "
+            f"turned to the camera",
+            reasons=quality.reasons,
+        )
+
+
+def embed(ctx: Context, image_rgb: UInt8, faces: list[Face]) -> list[EmbeddedFace]:
+    """Templates of these faces; the caller drops them when its answer is given."""
+    if not faces:
+        return []
+    templates = ctx.engine.templates(image_rgb, faces)
+    return [EmbeddedFace(face, np.asarray(row, np.float32)) for face, row in zip(faces, templates, strict=True)]

@@ -1,0 +1,123 @@
+"""Galleries in memory, derived from the records and never ahead of or behind them.
+
+A collection's epoch rises in every transaction that changes who may be found in it. A search reads the epoch in its
+own transaction and uses the gallery in memory only when it was made from that very epoch.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+
+from assent.calibration.profile import ReferenceKind
+from assent.gallery import ExactIndex, Index
+from assent.store.records import CollectionRecord, GalleryRows, Transaction
+from assent.types import Bool
+
+MAX_GALLERIES = 16
+"""Collections held in memory at once; the one used longest ago is dropped first."""
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryEntry:
+    """Who a user vector belongs to."""
+
+    person_id: str
+    person_ref: str
+    name: str | None
+    consent_id: str
+    num_templates: int
+    expires_s: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedGallery:
+    """The user vectors of one collection at one epoch, by kind of reference."""
+
+    epoch: int
+    indexes: dict[ReferenceKind, Index]
+    entries: dict[str, GalleryEntry]
+
+    def live(self, now_s: float) -> LiveGallery:
+        """How many people of which kinds may be returned at that moment."""
+        live = [entry for entry in self.entries.values() if entry.expires_s > now_s]
+        kinds = {kind_of(entry.num_templates) for entry in live}
+        return LiveGallery(len(live), tuple(kind for kind in ReferenceKind if kind in kinds))
+
+
+@dataclass(frozen=True, slots=True)
+class LiveGallery:
+    """What a policy needs to know of a gallery."""
+
+    size: int
+    kinds: tuple[ReferenceKind, ...]
+
+
+def kind_of(num_templates: int) -> ReferenceKind:
+    """Means score closer than single templates, so each has its own error curve."""
+    return ReferenceKind.MEAN if num_templates > 1 else ReferenceKind.SINGLE
+
+
+class Galleries:
+    """The galleries of the collections that were searched lately; safe for several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loaded: OrderedDict[str, LoadedGallery] = OrderedDict()
+
+    def at(self, tx: Transaction, collection: CollectionRecord) -> LoadedGallery:
+        """The gallery of a collection as the transaction sees it.
+
+        Args:
+            tx: the transaction in which the answer is given.
+            collection: read in that transaction.
+        """
+        with self._lock:
+            gallery = self._loaded.get(collection.id)
+            if gallery is None or gallery.epoch != collection.epoch:
+                gallery = _load(collection, tx.gallery_rows(collection.name, kind="user"))
+            self._loaded[collection.id] = gallery
+            self._loaded.move_to_end(collection.id)
+            while len(self._loaded) > MAX_GALLERIES:
+                self._loaded.popitem(last=False)
+            return gallery
+
+    def forget(self) -> None:
+        """Drop every template from memory."""
+        with self._lock:
+            self._loaded.clear()
+
+
+def _load(collection: CollectionRecord, rows: GalleryRows) -> LoadedGallery:
+    entries = {
+        row_id: GalleryEntry(person_id, ref, name, consent_id, int(num), float(expires_s))
+        for row_id, person_id, ref, name, consent_id, num, expires_s in zip(
+            rows.ids,
+            rows.person_ids,
+            rows.person_refs,
+            rows.person_names,
+            rows.consent_ids,
+            rows.num_templates,
+            rows.expires_s,
+            strict=True,
+        )
+    }
+    is_mean: Bool = np.asarray(rows.num_templates) > 1
+    return LoadedGallery(
+        epoch=collection.epoch,
+        indexes={
+            ReferenceKind.SINGLE: _index(rows, ~is_mean, collection.dim),
+            ReferenceKind.MEAN: _index(rows, is_mean, collection.dim),
+        },
+        entries=entries,
+    )
+
+
+def _index(rows: GalleryRows, chosen: Bool, dim: int) -> Index:
+    index = ExactIndex(dim)
+    at = np.flatnonzero(chosen)
+    index.add([rows.ids[i] for i in at], rows.vectors[at], expires_s=rows.expires_s[at])
+    return index

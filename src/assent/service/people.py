@@ -1,0 +1,173 @@
+"""People and what they agreed to."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from assent.errors import IncompleteConsent, UsageError
+from assent.service.context import Context
+from assent.service.images import read_bytes
+from assent.store.records import ConsentRecord, PersonRecord, ReceiptRecord
+from assent.types import JsonObject
+
+MAX_EVIDENCE_BYTES = 256 * 2**20
+LEGAL_BASIS = "explicit consent (GDPR Art. 9(2)(a))"
+
+
+class People:
+    """The people of one data folder."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+
+    def add(self, ref: str, *, name: str | None = None) -> PersonRecord:
+        """Add a person; nothing of their face is stored until they agree.
+
+        Args:
+            ref: the id you use for them: letters, digits, ``_ . - :``, at most 128.
+            name: what answers call them; optional.
+
+        Raises:
+            AlreadyExists: the id is taken.
+            UsageError: the id is malformed.
+        """
+        with self._ctx.records.transaction() as tx:
+            person = tx.add_person(ref, name=name)
+            tx.append_log("person-added", {"actor": self._ctx.actor, "person": person.id})
+            return person
+
+    def get(self, ref: str) -> PersonRecord:
+        """A person.
+
+        Raises:
+            NotFound: nobody has that id.
+        """
+        with self._ctx.records.reading() as tx:
+            return tx.person(ref)
+
+    def list(self) -> tuple[PersonRecord, ...]:
+        """Everybody, by id."""
+        with self._ctx.records.reading() as tx:
+            return tuple(tx.people())
+
+    def erase(self, ref: str) -> tuple[ReceiptRecord, ...]:
+        """Withdraw every consent of a person and blank their name (GDPR Art. 17).
+
+        The consent records stay, without a name: they prove that what was done before was allowed.
+
+        Raises:
+            NotFound: nobody has that id.
+        """
+        with self._ctx.records.transaction() as tx:
+            return tuple(tx.erase_person(ref))
+
+    def export(self, ref: str) -> JsonObject:
+        """All that is held on a person (GDPR Art. 15), except the templates' numbers, which never leave.
+
+        Raises:
+            NotFound: nobody has that id.
+        """
+        with self._ctx.records.transaction() as tx:
+            held = tx.export_person(ref)
+            tx.append_log("person-exported", {"actor": self._ctx.actor, "person": held["person"]["id"]})
+            return held
+
+
+class Consents:
+    """The consents of one data folder."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+
+    def record(
+        self,
+        person: str,
+        *,
+        purpose: str,
+        controller: str,
+        notice_text: str,
+        notice_version: str,
+        language: str,
+        method: str,
+        evidence: bytes | Path | str,
+        expires_at: datetime | None = None,
+        term: timedelta | None = None,
+        given_at: datetime | None = None,
+        legal_basis: str = LEGAL_BASIS,
+    ) -> ConsentRecord:
+        """Record a person's yes to one purpose.
+
+        Args:
+            person: their id.
+            purpose: what it covers: lower-case letters, digits and hyphens; a collection's purpose must equal it.
+            controller: who is responsible for the data.
+            notice_text: the exact text they were shown; kept, with its sha256.
+            notice_version: the operator's name for that text.
+            language: of the notice, as in ``en`` or ``pt-BR``.
+            method: how they agreed; one of ``assent.store.records.CONSENT_METHODS``.
+            evidence: the signed release: its bytes, its file, or its sha256 as 64 hexadecimal digits. Only the hash
+                is kept.
+            expires_at: until when; this or ``term``.
+            term: for how long from ``given_at``.
+            given_at: when they agreed; now by default, never in the future.
+            legal_basis: as it will be shown to them.
+
+        Raises:
+            NotFound: nobody has that id, or no such evidence file.
+            IncompleteConsent: a field is missing or malformed.
+        """
+        given = given_at or self._ctx.clock()
+        if (expires_at is None) == (term is None):
+            raise IncompleteConsent("a consent needs a term: either expires_at or term, got both or neither")
+        with self._ctx.records.transaction() as tx:
+            return tx.record_consent(
+                person,
+                controller=controller,
+                purpose=purpose,
+                notice_text=notice_text,
+                notice_version=notice_version,
+                language=language,
+                method=method,
+                evidence_sha256=_evidence_sha256(evidence),
+                legal_basis=legal_basis,
+                given_at=given,
+                expires_at=expires_at if expires_at is not None else given + (term or timedelta()),
+            )
+
+    def get(self, consent_id: str) -> ConsentRecord:
+        """One consent.
+
+        Raises:
+            NotFound: there is none with that id.
+        """
+        with self._ctx.records.reading() as tx:
+            return tx.consent(consent_id)
+
+    def list(self, person: str | None = None) -> tuple[ConsentRecord, ...]:
+        """The consents of one person, or of everybody."""
+        with self._ctx.records.reading() as tx:
+            return tuple(tx.consents(person))
+
+    def withdraw(self, consent_id: str, *, reason: str | None = None) -> ReceiptRecord:
+        """A no, final at once: key, templates and index entries are gone when this returns.
+
+        Raises:
+            NotFound: there is no such consent.
+        """
+        with self._ctx.records.transaction() as tx:
+            return tx.withdraw(consent_id, reason=reason)
+
+    def sweep(self) -> tuple[ReceiptRecord, ...]:
+        """Withdraw every consent whose term has ended; searches have ignored it since that moment."""
+        return tuple(self._ctx.records.sweep_expired())
+
+
+def _evidence_sha256(evidence: bytes | Path | str) -> str:
+    if isinstance(evidence, str) and len(evidence) == 64:
+        try:
+            return bytes.fromhex(evidence).hex()
+        except ValueError as error:
+            raise UsageError("evidence must be a file or 64 hexadecimal digits of its sha256") from error
+    return hashlib.sha256(read_bytes(evidence, max_bytes=MAX_EVIDENCE_BYTES)).hexdigest()

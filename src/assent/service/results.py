@@ -1,0 +1,183 @@
+"""What the service answers: frozen results that the command line, Python and later the wire only format.
+
+A candidate is never a verdict: it is an enrolled person whose consent covers the purpose, with the rate at which
+such a score happens between different people.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from assent.service.policy import AppliedPolicy
+from assent.types import Face, Float32, Quality, QualityReason, UInt8
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One enrolled person who may be the one in the probe.
+
+    Attributes:
+        person: the id under which the person was added.
+        name: the person's name, if one was given.
+        similarity: 0 to 100, a function of the false match rate (docs/accuracy.md).
+        score: cosine similarity of the templates, -1 to 1.
+        fmr_at_score: upper 95 % bound of the rate at which two different people score this high or higher.
+        expected_false_candidates: gallery size x ``fmr_at_score``: how many such candidates a search for somebody who
+            is not enrolled brings on average, at most.
+        num_templates: photos behind the person's user vector.
+        consent_id: the consent that allows this answer.
+    """
+
+    person: str
+    name: str | None
+    similarity: float
+    score: float
+    fmr_at_score: float
+    expected_false_candidates: float
+    num_templates: int
+    consent_id: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceAnswer:
+    """One face of the probe photo and who it may be.
+
+    Attributes:
+        face: where it is, and its quality.
+        refused: why it was not searched; empty when it was.
+        candidates: best first; empty when nobody enrolled reaches the threshold, or when it was refused.
+    """
+
+    face: Face
+    refused: tuple[QualityReason, ...]
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchResult:
+    """The answer of one search.
+
+    Attributes:
+        collection: its name.
+        purpose: what the search was for.
+        faces: every face found in the photo, largest first.
+        policy: the thresholds that were applied; None when nobody is enrolled, so that nothing was compared.
+        gallery_size: people compared.
+        image_width: pixels, upright.
+        image_height: pixels, upright.
+        log_leaf: hash of the record of this search, hexadecimal.
+        elapsed_s: from the encoded photo to the answer.
+    """
+
+    collection: str
+    purpose: str
+    faces: tuple[FaceAnswer, ...]
+    policy: AppliedPolicy | None
+    gallery_size: int
+    image_width: int
+    image_height: int
+    log_leaf: str
+    elapsed_s: float
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The candidates of all faces, face by face."""
+        return tuple(candidate for answer in self.faces for candidate in answer.candidates)
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """One photo enrolled.
+
+    Attributes:
+        template_id: of the new template.
+        person: the person's id.
+        collection: its name.
+        consent_id: the consent it rests on.
+        quality: what was measured of the face.
+        num_templates: the person's templates in this collection, the new one included.
+        similarity_to_earlier: 0 to 100, to the person's earlier photos; None for the first, or without a
+            calibration.
+        num_other_faces: faces in the photo that were left alone.
+    """
+
+    template_id: str
+    person: str
+    collection: str
+    consent_id: str
+    quality: Quality
+    num_templates: int
+    similarity_to_earlier: float | None
+    num_other_faces: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Whether the face in a photo is that of one named, enrolled person.
+
+    Attributes:
+        is_match: the score reaches the threshold.
+        person: the person's id.
+        similarity: 0 to 100.
+        score: cosine similarity, -1 to 1.
+        fmr_at_score: upper 95 % bound of the rate at which two different people score this high or higher.
+        threshold_similarity: what was asked of it, 0 to 100.
+        threshold_fmr: the same as a false match rate.
+        threshold_score: the same as a cosine similarity.
+        quality: of the probe face.
+        log_leaf: hash of the record of this comparison, hexadecimal.
+    """
+
+    is_match: bool
+    person: str
+    similarity: float
+    score: float
+    fmr_at_score: float
+    threshold_similarity: float
+    threshold_fmr: float
+    threshold_score: float
+    quality: Quality
+    log_leaf: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DetectionResult:
+    """The faces of one photo; nothing that identifies.
+
+    Attributes:
+        faces: largest first, with quality.
+        image_width: pixels, upright.
+        image_height: pixels, upright.
+    """
+
+    faces: tuple[Face, ...]
+    image_width: int
+    image_height: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnnotatedPhoto:
+    """A picture in which only candidates are visible.
+
+    Attributes:
+        image_rgb: (H, W, 3) uint8.
+        num_hidden: faces that were blurred.
+        num_shown: faces left visible, framed and named.
+    """
+
+    image_rgb: UInt8
+    num_hidden: int
+    num_shown: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EmbeddedFace:
+    """A face and its template, while a request runs.
+
+    Attributes:
+        face: where it is, and its quality.
+        template: (D,) float32, unit norm.
+    """
+
+    face: Face
+    template: Float32

@@ -1,14 +1,14 @@
 """Makes the CenterFace file as published fit for use.
 
-The published file fixes its input to ten images of 32 x 32 and lists its weights among the inputs. A weight that
-is an input may be overridden at every call, so a runtime must not fold or pre-pack it: at 640 x 480 that more
-than doubles the time. The weights themselves stay as they are.
+The published file fixes its input to ten images of 32 x 32 and lists its weights among the inputs. A weight
+that is an input may be overridden at every call, so a runtime must not fold or pre-pack it: at 640 x 480 that
+doubles the time. The weights themselves stay as they are.
 """
 
 from __future__ import annotations
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import helper
 
 from assent.errors import ModelUnsupported
@@ -24,9 +24,9 @@ _STRIDE = 4
 def make_centerface_dynamic(data: bytes, name: str = "centerface") -> bytes:
     """The published CenterFace model with free batch, height and width, and weights that are constants.
 
-    Input ``image_rgb``: (N, 3, H, W) float32, RGB, 0 to 255, H and W multiples of 32. Outputs, each on a grid of
-    (H / 4, W / 4): ``heatmap`` (N, 1, h, w) in 0 to 1, ``scale`` (N, 2, h, w) logarithms of height and width,
-    ``offset`` (N, 2, h, w) of y and x, ``landmarks`` (N, 10, h, w) five pairs of y and x.
+    Input ``image_rgb``: (N, 3, H, W) float32, RGB, 0 to 255, H and W multiples of 32. Outputs, each on a
+    grid of (H / 4, W / 4): ``heatmap`` (N, 1, h, w) in 0 to 1, ``scale`` (N, 2, h, w) logarithms of height
+    and width, ``offset`` (N, 2, h, w) of y and x, ``landmarks`` (N, 10, h, w) five pairs of y and x.
 
     Args:
         data: the published file.

@@ -1,12 +1,13 @@
 """Builds the ONNX graph of a dlib metric network.
 
-What can be worked out beforehand is: the mean and scale of the input go into the first convolution (exact, since
-it has no padding), and every affine layer into the convolution before it.
+What can be worked out beforehand is: the mean and scale of the input go into the first convolution (exact,
+since it has no padding), and every affine layer into the convolution before it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import onnx
@@ -57,7 +58,7 @@ class _GraphBuilder:
         self.weights.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
-    def node(self, kind: str, inputs: list[str], shape: _Shape, **attributes: object) -> _Value:
+    def node(self, kind: str, inputs: list[str], shape: _Shape, **attributes: Any) -> _Value:
         name = f"{kind.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
         return _Value(name, shape)
@@ -131,8 +132,8 @@ class _Folded:
 def build_dlib_onnx(network: DlibNetwork, name: str = "dlib network") -> bytes:
     """The network as an ONNX model.
 
-    Input ``image_rgb``: (N, 3, rows, columns) float32, RGB, 0 to 255, any N. Output ``embedding``: (N, D) float32,
-    not normalised, as dlib's own.
+    Input ``image_rgb``: (N, 3, rows, columns) float32, RGB, 0 to 255, any N. Output ``embedding``: (N, D)
+    float32, not normalised, as dlib's own.
 
     Args:
         network: what ``read_dlib_network`` read.
@@ -222,7 +223,7 @@ def _window_output(
 
 
 def _serialise(builder: _GraphBuilder, network: DlibNetwork, value: _Value) -> bytes:
-    image_shape = ["N", 3, *network.input_shape]
+    image_shape: list[int | str] = ["N", 3, *network.input_shape]
     builder.nodes[-1].output[0] = OUTPUT_NAME
     graph = helper.make_graph(
         builder.nodes,

@@ -1,9 +1,9 @@
 """Reads a dlib metric network of the ResNet family (``*_face_recognition_resnet_model_v1.dat``) into arrays.
 
-The file, written by dlib's ``dnn/core.h`` and ``dnn/layers.h``, nests layers outermost first: first comes a list
-of serialisation versions, one per nested object, then the contents from the input outwards. Tags and skips
-have no contents, so the shortcuts of a residual network are told from the list alone: one tag saves
-the block's input; tag and skip in a row save the block's output and go back to that input.
+The file, written by dlib's ``dnn/core.h`` and ``dnn/layers.h``, nests layers: first comes a list of
+serialisation versions, one per nested object, outermost first, then the contents from the input outwards.
+Tags and skips have no contents, so the shortcuts of a residual network are told from the list alone: one
+tag saves the block's input; tag and skip in a row save the block's output and go back to that input.
 """
 
 from __future__ import annotations

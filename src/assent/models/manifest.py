@@ -1,7 +1,7 @@
 """What is known of each model: where it comes from, its hash and licence, and how it wants to be fed.
 
-The built-in entries are ``manifest.toml`` beside this module; a user's own are ``manifest.toml`` in the folder of
-model files, of the same form.
+The built-in entries are ``manifest.toml`` beside this module; a user's own are ``manifest.toml`` in the
+folder of model files, of the same form.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class ModelEntry(_Frozen):
         input_width: pixels, or None where any size will do.
         input_height: pixels, or None where any size will do.
         colour_order: order of the channels it is fed.
-        mean: subtracted from each channel (0 to 255) before ``std`` divides; zeros where it is part of the network.
+        mean: subtracted from each channel (0 to 255) before ``std`` divides; zeros where the network does it.
         std: see ``mean``.
         alignment: the template that faces are warped to, for embedders.
         output_dim: length of the embedding, for embedders.
@@ -223,8 +223,8 @@ def all_entries(models_dir: Path) -> tuple[ModelEntry, ...]:
     for entry in own:
         if {entry.name, entry.file} & taken:
             raise AlreadyExists(
-                f"{path}: expected a name and a file of its own, got {entry.name!r} ({entry.file}), which is built "
-                "in; rename it."
+                f"{path}: expected a name and a file of its own, got {entry.name!r} ({entry.file}), which is "
+                "built in; rename it."
             )
     return builtin + own
 

@@ -96,10 +96,10 @@ def _options(threads: int) -> ort.SessionOptions:
 
 @contextmanager
 def _translated_errors(name: str, expected: str) -> Iterator[None]:
-    """ONNX Runtime's many exception classes as one of ours; its text is about shapes and nodes, never data."""
+    """ONNX Runtime's many errors as one of ours; their texts are about shapes and nodes, never data."""
     try:
         yield
-    except (RuntimeError, ValueError, TypeError) + _ORT_ERRORS as error:
+    except _TRANSLATED as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelUnsupported(
             f"{name}: expected {expected}, got: {reason}; see `assent models verify {name}`."
@@ -114,4 +114,4 @@ def _ort_errors() -> tuple[type[Exception], ...]:
     return tuple(item for item in found if isinstance(item, type) and issubclass(item, Exception))
 
 
-_ORT_ERRORS = _ort_errors()
+_TRANSLATED: tuple[type[Exception], ...] = (RuntimeError, ValueError, TypeError, *_ort_errors())

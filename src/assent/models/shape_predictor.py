@@ -1,7 +1,7 @@
 """Reads dlib's shape predictor (an ensemble of regression trees) into plain arrays.
 
-The file (``dlib/image_processing/shape_predictor.h``, version 1) is a list of integers: the initial shape, the
-forests, and for every cascade the pixels it looks at, each given as an offset from one of the points.
+The file (``dlib/image_processing/shape_predictor.h``, version 1) is a list of integers: the initial shape,
+the forests, and for every cascade the pixels it looks at, each given as an offset from one of the points.
 Evaluating the trees is ``assent.vision.landmarks``'s business.
 """
 
@@ -24,12 +24,13 @@ class ShapeTrees:
 
     C cascades of T trees; every tree is a complete binary tree of S splits and L = S + 1 leaves, stored by
     levels: the children of node i are 2i + 1 and 2i + 2, and a walk that ends at node i has reached leaf
-    i - S. Points are in the unit square of the face box: (0, 0) is its top left corner, (1, 1) its bottom right.
+    i - S. Points are in the unit square of the face box: (0, 0) is its top left corner, (1, 1) its bottom
+    right.
 
-    Cascade c looks at F pixels: pixel f lies at point ``anchor_index[c, f]`` plus ``deltas[c, f]``, the latter
-    turned and scaled by the similarity transform from the initial to the current shape. A split goes to child
-    2i + 1 when ``pixel[split_pixels[..., 0]] - pixel[split_pixels[..., 1]] > split_thresholds`` (grey levels
-    0 to 255), else to 2i + 2. Every tree's leaf is added to the current shape.
+    Cascade c looks at F pixels: pixel f lies at point ``anchor_index[c, f]`` plus ``deltas[c, f]``, the
+    latter turned and scaled by the similarity transform from the initial to the current shape. A split goes
+    to child 2i + 1 when ``pixel[split_pixels[..., 0]] - pixel[split_pixels[..., 1]] > split_thresholds``
+    (grey levels 0 to 255), else to 2i + 2. Every tree's leaf is added to the current shape.
 
     Attributes:
         initial_shape: (P, 2) float32, x and y.
@@ -208,7 +209,7 @@ def _read_vectors(cursor: _IntCursor, num_cascades: int, *, width: int) -> Int64
 
 
 def pack_trees(trees: ShapeTrees) -> bytes:
-    """The trees as an uncompressed ``.npz`` that loads in milliseconds; the original takes most of a second."""
+    """The trees as an uncompressed ``.npz``, which loads in milliseconds; the original takes a second."""
     buffer = io.BytesIO()
     arrays = {field.name: getattr(trees, field.name) for field in fields(trees)}
     np.savez(buffer, allow_pickle=False, **arrays)

@@ -1,8 +1,8 @@
 """The folder of model files: what is there, whether it is what it should be, and how it gets there.
 
-``FILE`` is the published file, ``NAME.onnx`` (or ``.npz``) what was made of it, ``state.json`` the hashes of what
-was made, ``manifest.toml`` the user's own entries, ``downloads/`` what is under way. Nothing is used whose hash is
-not the manifest's or the recorded one.
+``FILE`` is the published file, ``NAME.onnx`` (or ``.npz``) what was made of it, ``state.json`` the hashes
+of what was made, ``manifest.toml`` the user's own entries, ``downloads/`` what is under way. Nothing is
+used whose hash is not the manifest's or the recorded one.
 """
 
 from __future__ import annotations
@@ -261,8 +261,8 @@ class ModelStore:
                 self._fetch_url(entry, entry.source, progress)
             elif isinstance(entry.source, LocalSource) and not self._has_source(entry):
                 raise ModelMissing(
-                    f"{entry.name}: expected {self._source_path(entry)} as it was added, got no such file; copy it "
-                    "there again."
+                    f"{entry.name}: expected {self._source_path(entry)} as it was added, got no such file "
+                    "or a changed one; copy it there again."
                 )
         for entry in entries:
             self._convert(entry)
@@ -327,8 +327,8 @@ class ModelStore:
         made = self._made().get(entry.name)
         if made is None or (made.source_sha256, made.conversion) != (entry.sha256, conversion.version):
             raise ModelMissing(
-                f"{entry.name}: expected it as {conversion.version}, got {made.conversion if made else 'nothing'}; "
-                f"run: assent models pull {entry.name}"
+                f"{entry.name}: expected it made by {conversion.version}, got "
+                f"{made.conversion if made else 'nothing'}; run: assent models pull {entry.name}"
             )
         return _read_checked(self._run_path(entry), made.sha256, entry)
 

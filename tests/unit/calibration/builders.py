@@ -16,7 +16,7 @@ from assent.calibration.profile import (
     Recipe,
     ReferenceKind,
 )
-from assent.calibration.trials import Samples
+from assent.calibration.trials import MatedTrials, NonmatedTrials, Samples, mated_trials, nonmated_trials
 
 DIGEST = "d" * 64
 
@@ -112,3 +112,17 @@ def make_profile(*curves: Curve) -> CalibrationProfile:
         ),
         curves=curves or (make_curve(), make_curve(ReferenceKind.MEAN, end=1e-4)),
     )
+
+
+def nonmated(samples, kind, **options) -> NonmatedTrials:
+    """The trials of samples that have some."""
+    found = nonmated_trials(samples, kind, **options)
+    assert found is not None
+    return found
+
+
+def mated(samples, kind) -> MatedTrials:
+    """The trials of samples that have some."""
+    found = mated_trials(samples, kind)
+    assert found is not None
+    return found

@@ -4,9 +4,9 @@ import pytest
 from assent.calibration import measure as measuring
 from assent.calibration.measure import check_promise, evidence_end
 from assent.calibration.profile import CalibrationProfile, ReferenceKind
-from assent.calibration.trials import GRID, nonmated_trials
+from assent.calibration.trials import GRID
 from assent.errors import CalibrationContradicted, TooFewTrials
-from tests.unit.calibration.builders import DIGEST, make_matches, make_measurement, make_samples
+from tests.unit.calibration.builders import DIGEST, make_matches, make_measurement, make_samples, nonmated
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_a_profile_of_both_kinds_comes_out_and_round_trips(measurement, samples)
 @pytest.mark.parametrize("kind", list(ReferenceKind))
 def test_the_bound_is_nowhere_below_what_was_seen(measurement, samples, kind):
     """Also between the table's rows, and at the very scores that occurred (a tie is a match)."""
-    found = nonmated_trials(samples, kind)
+    found = nonmated(samples, kind)
     scores = np.unique(found.matches.scores)
     scores = scores[scores <= measurement.profile.curve(kind).evidence_end]
     seen = np.concatenate([[0], np.cumsum(found.matches.shares)])[found.matches.num_at(scores)]
@@ -40,7 +40,7 @@ def test_the_bound_is_nowhere_below_what_was_seen(measurement, samples, kind):
 
 
 def test_ten_pairs_reach_the_end_of_the_evidence(measurement, samples):
-    found = nonmated_trials(samples, ReferenceKind.SINGLE)
+    found = nonmated(samples, ReferenceKind.SINGLE)
     end = measurement.profile.curve("single").evidence_end
     best = found.matches.scores[found.matches.is_new_pair()]
     assert 10 <= (best >= end - 0.0021).sum() <= 40
@@ -112,9 +112,12 @@ def test_a_promise_is_broken_only_when_surely_broken():
 def test_one_person_alone_is_no_evidence():
     spread = [(2 * i, 2 * i + 1, 0.5, 1.0) for i in range(12)]
     hub = [(30, 31 + i, 0.8, 1.0) for i in range(12)]
-    assert GRID[evidence_end(make_matches(spread, num_subjects=50), GRID)] == pytest.approx(0.5)
+    end = evidence_end(make_matches(spread, num_subjects=50), GRID)
+    assert end is not None
+    assert GRID[end] == pytest.approx(0.5)
     assert evidence_end(make_matches(hub, num_subjects=50), GRID) is None
     both = evidence_end(make_matches(hub + spread, num_subjects=50), GRID, max_share=0.5)
+    assert both is not None
     assert GRID[both] == pytest.approx(0.5)
     assert evidence_end(make_matches(spread[:9], num_subjects=50), GRID) is None
 

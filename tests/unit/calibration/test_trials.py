@@ -9,7 +9,7 @@ from assent.calibration import trials
 from assent.calibration.profile import ReferenceKind
 from assent.calibration.trials import GRID, Samples, mated_trials, nonmated_trials, reference_sizes
 from assent.errors import UsageError
-from tests.unit.calibration.builders import make_samples
+from tests.unit.calibration.builders import make_samples, mated, nonmated
 
 KINDS = list(ReferenceKind)
 
@@ -19,7 +19,7 @@ def slow_nonmated(samples, kind):
     people = defaultdict(list)
     for row in np.flatnonzero(samples.acquired):
         people[samples.groups[row], samples.subjects[row]].append(samples.templates[row])
-    scores = defaultdict(list)
+    scores: defaultdict[object, list[float]] = defaultdict(list)
     for probe, probes in people.items():
         for other, references in people.items():
             if probe == other or probe[0] != other[0]:
@@ -40,7 +40,7 @@ def test_all_pairs_are_the_slow_ones(kind, groups, monkeypatch):
     monkeypatch.setattr(trials, "_BLOCK_ELEMENTS", 100)  # several blocks
     samples = make_samples(3, num_subjects=15, groups=groups, missing=0.1)
     slow = slow_nonmated(samples, kind)
-    found = nonmated_trials(samples, kind)
+    found = nonmated(samples, kind)
     assert found.num_subject_pairs == len(slow)
     assert found.num_trials == sum(len(scores) for scores in slow.values())
     assert found.matches.shares.sum() == pytest.approx(len(slow))
@@ -56,7 +56,7 @@ def test_all_pairs_are_the_slow_ones(kind, groups, monkeypatch):
 def test_a_top_pair_names_two_pictures_of_different_people_that_score_it():
     samples = make_samples(4, num_subjects=12)
     rows = {image: row for row, image in enumerate(samples.image_ids)}
-    for pair in nonmated_trials(samples, ReferenceKind.SINGLE).top_pairs:
+    for pair in nonmated(samples, ReferenceKind.SINGLE).top_pairs:
         first, second = rows[pair.first_image], rows[pair.second_image]
         assert pair.first_subject == samples.subjects[first] != samples.subjects[second]
         assert pair.score == pytest.approx(
@@ -68,8 +68,8 @@ def test_a_top_pair_names_two_pictures_of_different_people_that_score_it():
 def test_a_short_tail_keeps_the_highest_and_says_what_it_left_out(kind, monkeypatch):
     monkeypatch.setattr(trials, "_BLOCK_ELEMENTS", 100)
     samples = make_samples(5, num_subjects=30)
-    everything = nonmated_trials(samples, kind).matches.scores
-    short = nonmated_trials(samples, kind, max_tail=20)
+    everything = nonmated(samples, kind).matches.scores
+    short = nonmated(samples, kind, max_tail=20)
     assert short.matches.scores.tolist() == everything[: len(short.matches.scores)].tolist()
     assert 15 <= len(short.matches.scores) <= 20
     assert everything[len(short.matches.scores)] == short.complete_above
@@ -79,7 +79,7 @@ def test_ties_at_the_end_of_the_tail_are_out_together():
     templates = np.tile(np.eye(4, dtype=np.float32)[:1], (10, 1))
     labels = np.array([f"s{i}" for i in range(10)])
     samples = Samples(templates, labels, np.full(10, "a"), labels, np.ones(10, bool))
-    found = nonmated_trials(samples, ReferenceKind.SINGLE, max_tail=7)
+    found = nonmated(samples, ReferenceKind.SINGLE, max_tail=7)
     assert len(found.matches.scores) == 0
     assert found.complete_above == 1.0
     assert found.fmr_on_grid[-1] == 1.0
@@ -91,8 +91,8 @@ def test_the_order_of_pictures_does_not_matter(seed):
     shuffled = samples.take(np.random.default_rng(seed).permutation(len(samples)))
     for kind in KINDS:
         one, other = nonmated_trials(samples, kind), nonmated_trials(shuffled, kind)
-        if one is None:
-            assert other is None
+        assert (one is None) == (other is None)
+        if one is None or other is None:
             continue
         assert one.matches.scores == pytest.approx(other.matches.scores, abs=1e-6)
         assert one.num_trials == other.num_trials
@@ -103,7 +103,7 @@ def test_twice_the_same_pictures_change_no_rate(kind):
     samples = make_samples(6, num_subjects=20, max_images=3)
     samples = samples.take(np.sort(np.tile(np.arange(len(samples)), 2)))  # all have two at least
     doubled = samples.take(np.sort(np.tile(np.arange(len(samples)), 2)))
-    one, two = nonmated_trials(samples, kind), nonmated_trials(doubled, kind)
+    one, two = nonmated(samples, kind), nonmated(doubled, kind)
     assert one.num_subject_pairs == two.num_subject_pairs
     assert one.fmr_on_grid == pytest.approx(two.fmr_on_grid, abs=1e-3)
 
@@ -113,7 +113,7 @@ def test_people_of_different_sets_are_never_compared():
     apart = Samples(
         samples.templates, samples.subjects, np.array(["a", "b"]), samples.image_ids, samples.acquired
     )
-    assert nonmated_trials(samples, ReferenceKind.SINGLE).num_trials == 1
+    assert nonmated(samples, ReferenceKind.SINGLE).num_trials == 1
     assert nonmated_trials(apart, ReferenceKind.SINGLE) is None
 
 
@@ -139,14 +139,14 @@ def _labelled(rows):
 def test_mated_comparisons_by_hand():
     east, north, west = (1.0, 0.0), (0.0, 1.0), (-1.0, 0.0)
     samples = _labelled([("x", east), ("x", north), ("x", west), ("y", east), ("z", east), ("z", None)])
-    single = mated_trials(samples, ReferenceKind.SINGLE)
+    single = mated(samples, ReferenceKind.SINGLE)
     assert single.num_subjects == 2
     assert single.scores.tolist() == [0.0, -1.0, 0.0, -np.inf]
     assert single.subjects.tolist() == [0, 0, 0, 1]
     assert single.failed_shares(np.array([-1.0, 0.0, 0.5])) == pytest.approx(
         np.array([[0, 1 / 3, 1], [1, 1, 1]])
     )
-    mean = mated_trials(samples, ReferenceKind.MEAN)
+    mean = mated(samples, ReferenceKind.MEAN)
     assert mean.num_subjects == 1
     assert mean.scores == pytest.approx([-np.sqrt(0.5), 0.0, -np.sqrt(0.5)], abs=1e-6)
 
@@ -154,8 +154,8 @@ def test_mated_comparisons_by_hand():
 def test_a_picture_without_a_template_is_a_miss_and_no_reference():
     east = (1.0, 0.0)
     samples = _labelled([("x", east), ("x", east), ("x", None), ("y", east), ("y", None)])
-    assert sorted(mated_trials(samples, ReferenceKind.SINGLE).scores) == [-np.inf, -np.inf, -np.inf, 1.0]
-    assert mated_trials(samples, ReferenceKind.MEAN).scores.tolist() == [-np.inf]
+    assert sorted(mated(samples, ReferenceKind.SINGLE).scores) == [-np.inf, -np.inf, -np.inf, 1.0]
+    assert mated(samples, ReferenceKind.MEAN).scores.tolist() == [-np.inf]
     assert reference_sizes(samples) == {2: 1}
 
 

@@ -21,7 +21,8 @@ PolicyOption = Annotated[
     str, typer.Option("--policy", help="default (FPIR at most 1 in 100) or strict (1 in 1,000).")
 ]
 FpirOption = Annotated[
-    float | None, typer.Option("--fpir", help="An FPIR target of your own, instead of --policy.", show_default=False)
+    float | None,
+    typer.Option("--fpir", help="An FPIR target of your own, instead of --policy.", show_default=False),
 ]
 
 
@@ -60,7 +61,14 @@ def list_collections(ctx: typer.Context, as_json: JsonOption = False) -> None:
         print_json([_summary(summary) for summary in summaries])
         return
     rows = [
-        (s.collection.name, s.collection.purpose, s.num_people, s.num_templates, f"{s.collection.fpir_target:g}", _limit(s))
+        (
+            s.collection.name,
+            s.collection.purpose,
+            s.num_people,
+            s.num_templates,
+            f"{s.collection.fpir_target:g}",
+            _limit(s),
+        )
         for s in summaries
     ]
     print_table("Collections", ["name", "purpose", "people>", "photos>", "fpir>", "at most people>"], rows)
@@ -125,7 +133,9 @@ def remove(
 
 
 @app.command()
-def delete(ctx: typer.Context, name: NameArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
+def delete(
+    ctx: typer.Context, name: NameArgument, yes: YesOption = False, as_json: JsonOption = False
+) -> None:
     """Destroy a collection with its key and templates. People and consents stay. Says what it would do unless --yes."""
     with open_assent(ctx) as assent:
         summary = assent.collections.get(name)

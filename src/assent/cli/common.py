@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assent.errors import AssentError
+from assent.errors import AssentError, UsageError
 
 if TYPE_CHECKING:
     from assent.config import Settings
     from assent.service import Assent
 
 PhotoArgument = Annotated[Path, typer.Argument(help="A photo: JPEG, PNG, WebP, ...", show_default=False)]
-PhotosArgument = Annotated[list[Path], typer.Argument(help="Photos: JPEG, PNG, WebP, ...", show_default=False)]
+PhotosArgument = Annotated[
+    list[Path], typer.Argument(help="Photos: JPEG, PNG, WebP, ...", show_default=False)
+]
 CollectionOption = Annotated[
     str, typer.Option("--collection", "-c", help="The collection's name.", show_default=False)
 ]
@@ -27,7 +30,8 @@ LargestOption = Annotated[
     bool, typer.Option("--largest", help="Take the largest face when there are several.", show_default=False)
 ]
 YesOption = Annotated[
-    bool, typer.Option("--yes", "-y", help="Do it; without this, only say what would be done.", show_default=False)
+    bool,
+    typer.Option("--yes", "-y", help="Do it; without this, only say what would be done.", show_default=False),
 ]
 
 
@@ -36,14 +40,15 @@ def settings_of(ctx: typer.Context) -> Settings:
     from pydantic import ValidationError
 
     from assent.config import Settings
-    from assent.errors import UsageError
 
     try:
         settings = Settings()
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = "ASSENT_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise UsageError(f"the setting {name} cannot be used: {first['msg']}; see docs/settings.md") from error
+        raise UsageError(
+            f"the setting {name} cannot be used: {first['msg']}; see docs/settings.md"
+        ) from error
     data_dir = ctx.obj
     return settings.model_copy(update={"data_dir": data_dir}) if data_dir is not None else settings
 
@@ -73,29 +78,13 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         UsageError: the folder cannot be written, or the disk is full.
     """
-    import os
-    import tempfile
-
-    from assent.errors import UsageError
-
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as part:
-            try:
-                part.write(data)
-                part.flush()
-                os.chmod(part.name, 0o666 & ~_umask())
-                os.replace(part.name, path)
-            except BaseException:
-                os.unlink(part.name)
-                raise
+        try:
+            part.write_bytes(data)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}; choose another place for it") from error
-
-
-def _umask() -> int:
-    import os
-
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -12,7 +12,7 @@ from assent.cli.common import YesOption, open_assent
 from assent.cli.output import JsonOption, console, print_json, print_table, when
 
 if TYPE_CHECKING:
-    from assent.store.records import ConsentRecord, ReceiptRecord
+    from assent.store.values import ConsentRecord, ReceiptRecord
 
 app = typer.Typer(name="consent", no_args_is_help=True, help="Consents: record, list, show, withdraw, sweep.")
 
@@ -31,18 +31,26 @@ def record(
         Path, typer.Option(help="File with the exact text the person was shown.", show_default=False)
     ],
     evidence: Annotated[
-        str, typer.Option(help="File of the signed release, or its sha256; only the hash is kept.", show_default=False)
+        str,
+        typer.Option(
+            help="File of the signed release, or its sha256; only the hash is kept.", show_default=False
+        ),
     ],
     until: Annotated[
-        str | None, typer.Option(help="Last day of the term, e.g. 2027-12-31. This or --days.", show_default=False)
+        str | None,
+        typer.Option(help="Last day of the term, e.g. 2027-12-31. This or --days.", show_default=False),
     ] = None,
-    days: Annotated[int | None, typer.Option(min=1, help="Term in days from now.", show_default=False)] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, help="Term in days from now.", show_default=False)
+    ] = None,
     notice_version: Annotated[str, typer.Option(help="Your name for that text.")] = "1",
     language: Annotated[str, typer.Option(help="Of the notice.")] = "en",
     method: Annotated[
         str, typer.Option(help="written-signature, electronic-signature, recorded-statement or online-form.")
     ] = "written-signature",
-    legal_basis: Annotated[str | None, typer.Option(help="Default: explicit consent, GDPR Art. 9(2)(a).")] = None,
+    legal_basis: Annotated[
+        str | None, typer.Option(help="Default: explicit consent, GDPR Art. 9(2)(a).")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Record a person's yes to one purpose.
@@ -71,7 +79,9 @@ def record(
     if as_json:
         print_json(consent)
     else:
-        console.print(f"Recorded consent {consent.id}: {person} agrees to {purpose} until {when(consent.expires_at)}.")
+        console.print(
+            f"Recorded consent {consent.id}: {person} agrees to {purpose} until {when(consent.expires_at)}."
+        )
 
 
 @app.command("list")
@@ -83,11 +93,14 @@ def list_consents(
     """Consents, the live and the ended ones."""
     with open_assent(ctx) as assent:
         consents, now = assent.consents.list(person), assent.now()
-        refs = {p.id: p.ref for p in assent.people.list()}
+
     if as_json:
         print_json([{**_fields(consent), "is_live": consent.is_live(now)} for consent in consents])
         return
-    rows = [(c.id, refs[c.person_id], c.purpose, _state(c, now), when(c.given_at), when(c.expires_at)) for c in consents]
+    rows = [
+        (c.id, c.person_ref, c.purpose, _state(c, now), when(c.given_at), when(c.expires_at))
+        for c in consents
+    ]
     print_table("Consents", ["id", "person", "purpose", "state", "given", "until"], rows)
 
 
@@ -122,8 +135,8 @@ def withdraw(
                 print_json({"dry_run": True, "consent": consent.id, "would_destroy_templates": num_templates})
             else:
                 console.print(
-                    f"Would withdraw consent {consent.id} ({consent.purpose}) and destroy {num_templates} templates and "
-                    f"their key. Nothing was done; add --yes to do it."
+                    f"Would withdraw consent {consent.id} ({consent.purpose}) and destroy {num_templates} templates "
+                    f"and their key. Nothing was done; add --yes to do it."
                 )
             return
         receipt = assent.consents.withdraw(consent_id, reason=reason)

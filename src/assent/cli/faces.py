@@ -43,7 +43,10 @@ def enrol(
     collection: CollectionOption,
     largest: LargestOption = False,
     allow_mismatch: Annotated[
-        bool, typer.Option("--allow-mismatch", help="Take a face unlike the person's earlier photos.", show_default=False)
+        bool,
+        typer.Option(
+            "--allow-mismatch", help="Take a face unlike the person's earlier photos.", show_default=False
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -88,7 +91,11 @@ def _print_enrolments(done: list[dict[str, object]], person: str, collection: st
 
 
 def _enrolled(made: Enrolment) -> str:
-    alike = "" if made.similarity_to_earlier is None else f", similarity to earlier photos {made.similarity_to_earlier:.0f}"
+    alike = (
+        ""
+        if made.similarity_to_earlier is None
+        else f", similarity to earlier photos {made.similarity_to_earlier:.0f}"
+    )
     return f"enrolled as photo {made.num_templates}{alike}"
 
 
@@ -99,12 +106,17 @@ def search(
     purpose: PurposeOption,
     threshold: Annotated[
         float | None,
-        typer.Option(help="Similarity, 0 to 100; stricter than the collection's floor or without effect.", show_default=False),
+        typer.Option(
+            help="Similarity, 0 to 100; stricter than the collection's floor or without effect.",
+            show_default=False,
+        ),
     ] = None,
     max_candidates: Annotated[int, typer.Option("--max", min=1, help="Candidates a face at most.")] = 5,
     annotate: Annotated[
         Path | None,
-        typer.Option(help="Folder for copies in which everybody but the candidates is blurred.", show_default=False),
+        typer.Option(
+            help="Folder for copies in which everybody but the candidates is blurred.", show_default=False
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -155,12 +167,21 @@ def save_annotated(assent: Assent, photo: Path, result: SearchResult, folder: Pa
 def print_search(results: list[tuple[Path, SearchResult]]) -> None:
     """Photos, faces, candidates and error rates, and what was applied."""
     rows = [row for photo, result in results for row in _rows(photo, result)]
-    columns = ["photo", "face", "who", "similarity>", "at most so often between strangers", "false candidates expected>"]
+    columns = [
+        "photo",
+        "face",
+        "who",
+        "similarity>",
+        "at most so often between strangers",
+        "false candidates expected>",
+    ]
     print_table(None, columns, rows)
-    for policy in {result.policy.similarity: result.policy for _, result in results if result.policy}.values():
+    for policy in {
+        result.policy.similarity: result.policy for _, result in results if result.policy
+    }.values():
         console.print(
-            f"Threshold: similarity {policy.similarity:.1f} (false matches at most {rate(policy.max_fmr)}), so that with "
-            f"{policy.gallery_size} people at most {rate(policy.fpir_target)} searches for somebody else name anybody."
+            f"Threshold: similarity {policy.similarity:.1f} (false matches at most {rate(policy.max_fmr)}), so that "
+            f"with {policy.gallery_size} people at most {rate(policy.fpir_target)} searches for somebody else name anybody."
         )
     if all(result.policy is None for _, result in results):
         console.print("Nobody is enrolled with a live consent: nothing was compared.")
@@ -176,10 +197,17 @@ def _rows(photo: Path, result: SearchResult) -> list[tuple[object, ...]]:
             rows.append((photo.name, place, f"not searched: {', '.join(answer.refused)}", "", "", ""))
         elif not answer.candidates:
             rows.append((photo.name, place, "nobody who agreed", "", "", ""))
-        for c in answer.candidates:
-            rows.append(
-                (photo.name, place, c.name or c.person, f"{c.similarity:.1f}", rate(c.fmr_at_score), f"{c.expected_false_candidates:.2g}")
+        rows += [
+            (
+                photo.name,
+                place,
+                c.name or c.person,
+                f"{c.similarity:.1f}",
+                rate(c.fmr_at_score),
+                f"{c.expected_false_candidates:.2g}",
             )
+            for c in answer.candidates
+        ]
     return rows
 
 
@@ -195,7 +223,9 @@ def verify(
     person: Annotated[str, typer.Option("--person", help="The person's id.", show_default=False)],
     collection: CollectionOption,
     purpose: PurposeOption,
-    threshold: Annotated[float, typer.Option(help="Similarity: 80 is 1 false match in 1,000, 90 in 10,000.")] = 80.0,
+    threshold: Annotated[
+        float, typer.Option(help="Similarity: 80 is 1 false match in 1,000, 90 in 10,000.")
+    ] = 80.0,
     largest: LargestOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -240,10 +270,21 @@ def detect(
         for photo in photos:
             try:
                 result = assent.detect(photo, thorough=thorough)
-                found.append((photo, {"faces": result.faces, "image_width": result.image_width, "image_height": result.image_height}))
+                found.append(
+                    (
+                        photo,
+                        {
+                            "faces": result.faces,
+                            "image_width": result.image_width,
+                            "image_height": result.image_height,
+                        },
+                    )
+                )
             except ImageError as error:
                 failure = error
-                found.append((photo, {"refused": type(error).__name__, "message": error.message, "faces": ()}))
+                found.append(
+                    (photo, {"refused": type(error).__name__, "message": error.message, "faces": ()})
+                )
                 if not as_json:
                     report(error, as_json=False)
             step()
@@ -251,7 +292,16 @@ def detect(
         print_json([{"photo": photo, **item} for photo, item in found])
     else:
         rows = [row for photo, item in found for row in _face_rows(photo, item["faces"])]  # type: ignore[arg-type]
-        columns = ["photo", "face", "box (x0 y0 x1 y1)", "confidence>", "eyes apart>", "sharpness>", "brightness>", "enrol"]
+        columns = [
+            "photo",
+            "face",
+            "box (x0 y0 x1 y1)",
+            "confidence>",
+            "eyes apart>",
+            "sharpness>",
+            "brightness>",
+            "enrol",
+        ]
         print_table(None, columns, rows)
     if failure is not None:
         raise typer.Exit(failure.exit_code)

@@ -24,7 +24,9 @@ def rotate(ctx: typer.Context, yes: YesOption = False, as_json: JsonOption = Fal
     if as_json:
         print_json({"dry_run": not yes, "key_file": key_path})
     elif yes:
-        console.print(f"The master key in {key_path} is new. Backups made before cannot be decrypted with it.")
+        console.print(
+            f"The master key in {key_path} is new. Backups made before cannot be decrypted with it."
+        )
     else:
         console.print(
             f"Would replace the master key in {key_path}, after which older backups of the records cannot be "

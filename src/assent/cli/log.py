@@ -12,7 +12,9 @@ from assent.cli.output import JsonOption, print_json, print_table
 
 def log(
     ctx: typer.Context,
-    kind: Annotated[list[str] | None, typer.Option(help="Only this kind of act, e.g. search; repeatable.")] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="Only this kind of act, e.g. search; repeatable.")
+    ] = None,
     last: Annotated[int, typer.Option(min=1, help="Show at most so many, the newest.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
@@ -26,7 +28,14 @@ def log(
         print_json(entries)
         return
     rows = [
-        (e["seq"], str(e["at"])[:19].replace("T", " "), e["kind"], e.get("actor", ""), e.get("purpose", ""), _count(e))
+        (
+            e["seq"],
+            str(e["at"])[:19].replace("T", " "),
+            e["kind"],
+            e.get("actor", ""),
+            e.get("purpose", ""),
+            _count(e),
+        )
         for e in entries
     ]
     print_table("Log", ["#>", "at (UTC)", "act", "who", "purpose", "returned>"], rows)

@@ -29,7 +29,9 @@ def front_page(
     ctx: typer.Context,
     data: Annotated[
         Path | None,
-        typer.Option("--data", "-d", help="Data folder. Default: ASSENT_DATA_DIR, or the user's data folder."),
+        typer.Option(
+            "--data", "-d", help="Data folder. Default: ASSENT_DATA_DIR, or the user's data folder."
+        ),
     ] = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
 ) -> None:

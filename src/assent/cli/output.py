@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import TaskID
 from rich.table import Table
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.", show_default=False)]
@@ -60,7 +61,9 @@ def print_table(title: str | None, columns: Sequence[str], rows: Iterable[Sequen
     """A table for people; columns whose header ends in ``>`` are set to the right."""
     table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in columns:
-        table.add_column(column.rstrip(">"), justify="right" if column.endswith(">") else "left", overflow="fold")
+        table.add_column(
+            column.rstrip(">"), justify="right" if column.endswith(">") else "left", overflow="fold"
+        )
     num_rows = 0
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
@@ -96,7 +99,7 @@ class BytesProgress:
             TimeRemainingColumn(),
             console=errors,
         )
-        self._task = None
+        self._task: int | None = None
 
     def start(self, label: str, total_bytes: int | None) -> None:
         """A file begins; ``total_bytes`` None when its size is not known."""
@@ -106,7 +109,7 @@ class BytesProgress:
     def advance(self, num_bytes: int) -> None:
         """That many more bytes have come."""
         if self._task is not None:
-            self._progress.advance(self._task, num_bytes)
+            self._progress.advance(TaskID(self._task), num_bytes)
 
     def finish(self) -> None:
         """The file is there."""

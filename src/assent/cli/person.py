@@ -47,7 +47,8 @@ def list_people(ctx: typer.Context, as_json: JsonOption = False) -> None:
         print_json([{"person": person, "live_purposes": purposes[person.id]} for person in people])
         return
     rows = [
-        (p.ref, p.name or "", ", ".join(purposes[p.id]) or "-", when(p.created_at), when(p.erased_at)) for p in people
+        (p.ref, p.name or "", ", ".join(purposes[p.id]) or "-", when(p.created_at), when(p.erased_at))
+        for p in people
     ]
     print_table("People", ["id", "name", "agrees to", "added", "erased"], rows)
 

@@ -17,7 +17,7 @@ from assent.errors import AlreadyExists
 from assent.service import Assent
 from assent.service.pictures import encode_png
 from assent.service.results import Enrolment, SearchResult
-from assent.store.records import ReceiptRecord
+from assent.store.values import ReceiptRecord
 
 PURPOSE = "demo-photos"
 COLLECTION = "demo"
@@ -30,7 +30,10 @@ and for nothing else. We keep it until the date below or until you say no, which
 at once. Nobody else receives it.
 """
 
-ENROLLED = {"sitter-1": ("Man of obama.jpg", ("obama.jpg", "obama2.jpg")), "sitter-2": ("Astronaut", ("astronaut.png",))}
+ENROLLED = {
+    "sitter-1": ("Man of obama.jpg", ("obama.jpg", "obama2.jpg")),
+    "sitter-2": ("Astronaut", ("astronaut.png",)),
+}
 SEARCHED = ("obama3.jpg", "obama_partial_face.jpg", "obama_partial_face2.jpg", "biden.jpg", "group.jpg")
 
 
@@ -57,7 +60,9 @@ class Scene:
     withdrawn: str
 
 
-def play(settings: Settings, photos: Path, out: Path, *, step: Callable[[str], None] = lambda _: None) -> Scene:
+def play(
+    settings: Settings, photos: Path, out: Path, *, step: Callable[[str], None] = lambda _: None
+) -> Scene:
     """Run the demonstration in a fresh data folder under ``out``.
 
     Args:
@@ -89,7 +94,9 @@ def play(settings: Settings, photos: Path, out: Path, *, step: Callable[[str], N
         receipt = assent.consents.withdraw(consents[withdrawn], reason="demonstration")
         searches_after = _search_all(assent, photos, step)
     overview = out / "overview.png"
-    overview.write_bytes(encode_png(_side_by_side([np.asarray(Image.open(p).convert("RGB")) for p in pictures], 420)))
+    overview.write_bytes(
+        encode_png(_side_by_side([np.asarray(Image.open(p).convert("RGB")) for p in pictures], 420))
+    )
     return Scene(tuple(enrolments), searches, pictures, overview, receipt, searches_after, withdrawn)
 
 
@@ -154,9 +161,15 @@ def _group_picture(photos: Path) -> bytes:
     return buffer.getvalue()
 
 
-def _side_by_side(pictures: list[np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]], height_px: int) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
+def _side_by_side(
+    pictures: list[np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]], height_px: int
+) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
     scaled = [
-        np.asarray(Image.fromarray(p).resize((max(1, round(p.shape[1] * height_px / p.shape[0])), height_px), Image.Resampling.LANCZOS))
+        np.asarray(
+            Image.fromarray(p).resize(
+                (max(1, round(p.shape[1] * height_px / p.shape[0])), height_px), Image.Resampling.LANCZOS
+            )
+        )
         for p in pictures
     ]
     return np.concatenate(scaled, axis=1)

@@ -6,10 +6,11 @@ import numpy as np
 
 from assent.service.context import Context
 from assent.service.images import ImageSource, load_image
-from assent.service.results import AnnotatedPhoto, SearchResult
+from assent.service.results import AnnotatedPhoto, Candidate, SearchResult
 from assent.types import Float32
-from assent.vision.draw import Label, draw_labels
-from assent.vision.redact import hide
+from assent.vision.draw import Annotation, Mark
+from assent.vision.draw import annotate as draw
+from assent.vision.redact import redact
 
 
 def annotate(ctx: Context, image: ImageSource, result: SearchResult) -> AnnotatedPhoto:
@@ -28,12 +29,12 @@ def annotate(ctx: Context, image: ImageSource, result: SearchResult) -> Annotate
     shown = [answer for answer in result.faces if answer.candidates]
     hidden = [answer.face.box_xyxy for answer in result.faces if not answer.candidates]
     boxes_xyxy: Float32 = np.stack(hidden) if hidden else np.zeros((0, 4), np.float32)
-    labels = [
-        Label(
-            answer.face.box_xyxy,
-            f"{answer.candidates[0].name or answer.candidates[0].person}  {answer.candidates[0].similarity:.0f}",
-        )
-        for answer in shown
+    frames = [
+        Annotation(answer.face.box_xyxy, Mark.CANDIDATE, _label(answer.candidates[0])) for answer in shown
     ]
-    picture = draw_labels(hide(image_rgb, boxes_xyxy), labels)
+    picture = draw(redact(image_rgb, boxes_xyxy), frames)
     return AnnotatedPhoto(picture, num_hidden=len(hidden), num_shown=len(shown))
+
+
+def _label(candidate: Candidate) -> str:
+    return f"{candidate.name or candidate.person}, similarity {candidate.similarity:.0f}"

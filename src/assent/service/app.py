@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -162,6 +163,10 @@ class Assent:
         these too.
         """
         self._ctx.records.rotate_master_key()
+
+    def now(self) -> datetime:
+        """The present moment by this data folder's clock."""
+        return self._ctx.clock()
 
     def log(self, *, kinds: Sequence[str] = ()) -> list[dict[str, object]]:
         """The record of acts, oldest first: random ids and numbers only.

@@ -9,7 +9,7 @@ from assent.calibration.profile import ReferenceKind
 from assent.errors import NoCalibration, UsageError
 from assent.service.context import Context
 from assent.service.policy import FPIR_PRESETS
-from assent.store.records import CollectionRecord, TemplateRecord
+from assent.store.values import CollectionRecord, TemplateRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Collections:
         preset = policy if fpir_target is None else "custom"
         engine = self._ctx.engine
         with self._ctx.records.transaction() as tx:
-            made = tx.create_collection(
+            return tx.create_collection(
                 name,
                 purpose=purpose,
                 fpir_target=target,
@@ -68,9 +68,6 @@ class Collections:
                 model_digest=engine.model_digest,
                 dim=engine.dim,
             )
-            body = {"actor": self._ctx.actor, "collection": made.id, "purpose": purpose, "fpir_target": target}
-            tx.append_log("collection-created", body)
-            return made
 
     def list(self) -> tuple[CollectionSummary, ...]:
         """All collections, by name."""
@@ -112,13 +109,8 @@ class Collections:
         """
         target = resolve_target(policy, fpir_target)
         with self._ctx.records.transaction() as tx:
-            changed = tx.set_policy(
-                name, fpir_target=target, preset=policy if fpir_target is None else "custom"
-            )
-            tx.append_log(
-                "policy-changed", {"actor": self._ctx.actor, "collection": changed.id, "fpir_target": target}
-            )
-            return changed
+            preset = policy if fpir_target is None else "custom"
+            return tx.set_policy(name, fpir_target=target, preset=preset)
 
     def remove_template(self, template_id: str) -> None:
         """Drop one enrolled photo's template.

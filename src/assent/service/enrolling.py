@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 
 from assent.errors import FaceMismatch, NoCalibration, UsageError
@@ -10,8 +12,9 @@ from assent.service.faces import Choose, choose_face, embed, load_faces, require
 from assent.service.galleries import kind_of
 from assent.service.images import ImageSource, read_bytes
 from assent.service.results import Enrolment
-from assent.store.records import CollectionRecord, Transaction
-from assent.types import Float32
+from assent.store.transaction import Transaction
+from assent.store.values import CollectionRecord
+from assent.types import Float32, JsonObject, Quality
 from assent.vision.quality import ENROLMENT_GATE
 
 MIN_SIMILARITY_TO_EARLIER = 60.0
@@ -73,9 +76,10 @@ def enrol(
             person,
             consent.id,
             embedded.template,
-            image_bytes=data,
-            quality=face.quality,
+            image_sha256=hashlib.sha256(data).digest(),
+            quality=_numbers(face.quality),
         )
+        tx.touch_interaction(consent.id)
         num_templates = len(tx.templates(collection, person))
     return Enrolment(
         template_id=template.id,
@@ -101,6 +105,17 @@ def check_model(ctx: Context, collection: CollectionRecord) -> None:
             f"collection {collection.name} holds templates of the model {collection.model_digest[:12]}, this is "
             f"{digest[:12]}; templates of two models cannot be compared. Make a new collection and enrol again"
         )
+
+
+def _numbers(quality: Quality) -> JsonObject:
+    """What is kept of a face's quality."""
+    return {
+        "inter_ocular_px": round(quality.inter_ocular_px, 2),
+        "sharpness": round(quality.sharpness, 5),
+        "brightness": round(quality.brightness, 2),
+        "yaw_ratio": round(quality.yaw_ratio, 4),
+        "confidence": round(quality.confidence, 4),
+    }
 
 
 def _similarity_to_earlier(

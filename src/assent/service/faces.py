@@ -51,7 +51,9 @@ def choose_face(faces: list[Face], choose: Choose) -> Face:
         SeveralFaces: there are several and nobody said which.
     """
     if not faces:
-        raise NoFace("expected one face, found none; use a photo in which the face is larger, sharper, and turned to the camera")
+        raise NoFace(
+            "expected one face, found none; use a photo in which the face is larger, sharper, and turned to the camera"
+        )
     if len(faces) > 1 and choose == "only":
         raise SeveralFaces(
             f"expected one face, found {len(faces)}; crop the photo to the person meant, or choose the largest face "
@@ -82,4 +84,6 @@ def embed(ctx: Context, image_rgb: UInt8, faces: list[Face]) -> list[EmbeddedFac
     if not faces:
         return []
     templates = ctx.engine.templates(image_rgb, faces)
-    return [EmbeddedFace(face, np.asarray(row, np.float32)) for face, row in zip(faces, templates, strict=True)]
+    return [
+        EmbeddedFace(face, np.asarray(row, np.float32)) for face, row in zip(faces, templates, strict=True)
+    ]

@@ -14,7 +14,8 @@ import numpy as np
 
 from assent.calibration.profile import ReferenceKind
 from assent.gallery import ExactIndex, Index
-from assent.store.records import CollectionRecord, GalleryRows, Transaction
+from assent.store.transaction import Reading
+from assent.store.values import CollectionRecord, GalleryRows
 from assent.types import Bool
 
 MAX_GALLERIES = 16
@@ -27,8 +28,6 @@ class GalleryEntry:
 
     person_id: str
     person_ref: str
-    name: str | None
-    consent_id: str
     num_templates: int
     expires_s: float
 
@@ -68,7 +67,7 @@ class Galleries:
         self._lock = threading.Lock()
         self._loaded: OrderedDict[str, LoadedGallery] = OrderedDict()
 
-    def at(self, tx: Transaction, collection: CollectionRecord) -> LoadedGallery:
+    def at(self, tx: Reading, collection: CollectionRecord) -> LoadedGallery:
         """The gallery of a collection as the transaction sees it.
 
         Args:
@@ -92,18 +91,10 @@ class Galleries:
 
 
 def _load(collection: CollectionRecord, rows: GalleryRows) -> LoadedGallery:
+    columns = (rows.person_ids, rows.person_refs, rows.num_templates, rows.consent_expires_at_s)
     entries = {
-        row_id: GalleryEntry(person_id, ref, name, consent_id, int(num), float(expires_s))
-        for row_id, person_id, ref, name, consent_id, num, expires_s in zip(
-            rows.ids,
-            rows.person_ids,
-            rows.person_refs,
-            rows.person_names,
-            rows.consent_ids,
-            rows.num_templates,
-            rows.expires_s,
-            strict=True,
-        )
+        person_id: GalleryEntry(person_id, ref, int(num), float(expires_s))
+        for person_id, ref, num, expires_s in zip(*columns, strict=True)
     }
     is_mean: Bool = np.asarray(rows.num_templates) > 1
     return LoadedGallery(
@@ -119,5 +110,5 @@ def _load(collection: CollectionRecord, rows: GalleryRows) -> LoadedGallery:
 def _index(rows: GalleryRows, chosen: Bool, dim: int) -> Index:
     index = ExactIndex(dim)
     at = np.flatnonzero(chosen)
-    index.add([rows.ids[i] for i in at], rows.vectors[at], expires_s=rows.expires_s[at])
+    index.add([rows.person_ids[i] for i in at], rows.vectors[at], expires_s=rows.consent_expires_at_s[at])
     return index

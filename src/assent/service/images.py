@@ -34,7 +34,9 @@ def read_bytes(source: ImageSource, *, max_bytes: int) -> bytes:
     except FileNotFoundError as error:
         raise NotFound(f"there is no file {path}; check the path") from error
     except OSError as error:
-        raise UnreadableImage(f"{path} cannot be read: {error.strerror}; expected a readable image file") from error
+        raise UnreadableImage(
+            f"{path} cannot be read: {error.strerror}; expected a readable image file"
+        ) from error
 
 
 def load_image(source: ImageSource, settings: Settings) -> DecodedImage:

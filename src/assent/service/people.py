@@ -9,7 +9,7 @@ from pathlib import Path
 from assent.errors import IncompleteConsent, UsageError
 from assent.service.context import Context
 from assent.service.images import read_bytes
-from assent.store.records import ConsentRecord, PersonRecord, ReceiptRecord
+from assent.store.values import ConsentRecord, PersonRecord, ReceiptRecord
 from assent.types import JsonObject
 
 MAX_EVIDENCE_BYTES = 256 * 2**20
@@ -34,9 +34,7 @@ class People:
             UsageError: the id is malformed.
         """
         with self._ctx.records.transaction() as tx:
-            person = tx.add_person(ref, name=name)
-            tx.append_log("person-added", {"actor": self._ctx.actor, "person": person.id})
-            return person
+            return tx.add_person(ref, name=name)
 
     def get(self, ref: str) -> PersonRecord:
         """A person.
@@ -70,9 +68,9 @@ class People:
             NotFound: nobody has that id.
         """
         with self._ctx.records.transaction() as tx:
-            held = tx.export_person(ref)
-            tx.append_log("person-exported", {"actor": self._ctx.actor, "person": held["person"]["id"]})
-            return held
+            person = tx.person(ref)
+            tx.append_log("person.exported", {"actor": self._ctx.actor, "person_id": person.id})
+            return tx.export_person(ref)
 
 
 class Consents:
@@ -106,7 +104,7 @@ class Consents:
             notice_text: the exact text they were shown; kept, with its sha256.
             notice_version: the operator's name for that text.
             language: of the notice, as in ``en`` or ``pt-BR``.
-            method: how they agreed; one of ``assent.store.records.CONSENT_METHODS``.
+            method: how they agreed; one of ``assent.store.values.ConsentMethod``.
             evidence: the signed release: its bytes, its file, or its sha256 as 64 hexadecimal digits. Only the hash
                 is kept.
             expires_at: until when; this or ``term``.
@@ -122,13 +120,12 @@ class Consents:
         if (expires_at is None) == (term is None):
             raise IncompleteConsent("a consent needs a term: either expires_at or term, got both or neither")
         with self._ctx.records.transaction() as tx:
+            notice = tx.add_notice(version=notice_version, language=language, text=notice_text)
             return tx.record_consent(
                 person,
                 controller=controller,
                 purpose=purpose,
-                notice_text=notice_text,
-                notice_version=notice_version,
-                language=language,
+                notice_id=notice.id,
                 method=method,
                 evidence_sha256=_evidence_sha256(evidence),
                 legal_basis=legal_basis,
@@ -150,6 +147,17 @@ class Consents:
         with self._ctx.records.reading() as tx:
             return tuple(tx.consents(person))
 
+    def num_templates(self, consent_id: str) -> int:
+        """How many templates rest on a consent: what withdrawing it would destroy.
+
+        Raises:
+            NotFound: there is no such consent.
+        """
+        with self._ctx.records.reading() as tx:
+            ref = tx.consent(consent_id).person_ref
+            held = [tx.templates(made.name, ref) for made in tx.collections()]
+        return sum(template.consent_id == consent_id for templates in held for template in templates)
+
     def withdraw(self, consent_id: str, *, reason: str | None = None) -> ReceiptRecord:
         """A no, final at once: key, templates and index entries are gone when this returns.
 
@@ -161,7 +169,8 @@ class Consents:
 
     def sweep(self) -> tuple[ReceiptRecord, ...]:
         """Withdraw every consent whose term has ended; searches have ignored it since that moment."""
-        return tuple(self._ctx.records.sweep_expired())
+        with self._ctx.records.transaction() as tx:
+            return tuple(tx.sweep_expired())
 
 
 def _evidence_sha256(evidence: bytes | Path | str) -> str:

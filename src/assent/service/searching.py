@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
+
 from assent.calibration.profile import CalibrationProfile, ReferenceKind
 from assent.calibration.similarity import fmr_at_similarity
 from assent.errors import CalibrationError, ConsentError, NoLiveConsent, UsageError, WrongPurpose
@@ -16,7 +18,8 @@ from assent.service.galleries import GalleryEntry, LoadedGallery, kind_of
 from assent.service.images import ImageSource
 from assent.service.policy import AppliedPolicy, policy_for
 from assent.service.results import Candidate, EmbeddedFace, FaceAnswer, SearchResult, Verification
-from assent.store.records import CollectionRecord
+from assent.store.transaction import Reading
+from assent.store.values import CollectionRecord
 from assent.types import JsonObject
 from assent.vision.quality import PROBE_GATE
 
@@ -84,7 +87,9 @@ def search(
             FaceAnswer(
                 face,
                 face.quality.reasons,
-                _candidates(gallery, profile, policy, probes.get(id(face)), max_candidates, now_s),
+                _candidates(
+                    tx, target, gallery, profile, policy, probes.get(id(face)), max_candidates, now_s
+                ),
             )
             for face in faces
         )
@@ -207,6 +212,8 @@ def _require_purpose(collection: CollectionRecord, purpose: str) -> None:
 
 
 def _candidates(
+    tx: Reading,
+    collection: CollectionRecord,
     gallery: LoadedGallery,
     profile: CalibrationProfile,
     policy: AppliedPolicy | None,
@@ -217,7 +224,15 @@ def _candidates(
     if policy is None or probe is None:
         return ()
     found = [
-        _candidate(gallery.entries[hit.key], hit.score, kind, profile, policy.gallery_size)
+        _candidate(
+            tx,
+            collection,
+            gallery.entries[hit.key],
+            hit.score,
+            ReferenceKind(kind),
+            profile,
+            policy.gallery_size,
+        )
         for kind, threshold in policy.thresholds.items()
         for [hits] in [
             gallery.indexes[ReferenceKind(kind)].search(
@@ -231,17 +246,24 @@ def _candidates(
 
 
 def _candidate(
-    entry: GalleryEntry, score: float, kind: ReferenceKind, profile: CalibrationProfile, gallery_size: int
+    tx: Reading,
+    collection: CollectionRecord,
+    entry: GalleryEntry,
+    score: float,
+    kind: ReferenceKind,
+    profile: CalibrationProfile,
+    gallery_size: int,
 ) -> Candidate:
     return Candidate(
         person=entry.person_ref,
-        name=entry.name,
+        name=tx.person(entry.person_ref).name,
         similarity=float(profile.similarity(score, kind)),
         score=score,
         fmr_at_score=float(profile.fmr_at_score(score, kind)),
         expected_false_candidates=float(profile.expected_false_candidates(score, gallery_size, kind)),
         num_templates=entry.num_templates,
-        consent_id=entry.consent_id,
+        # Raises rather than answers, should index and records ever disagree.
+        consent_id=tx.live_consent(entry.person_ref, collection.purpose).id,
     )
 
 

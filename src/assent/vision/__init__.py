@@ -1,1 +1,1 @@
-"""Pixels to templates: decode, detect, align, embed, judge quality, redact, draw. Pure: arrays in, results out."""
+"""Pixels to templates: decode, detect, align, embed, judge, redact, draw. Pure: arrays in, results out."""

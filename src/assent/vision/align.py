@@ -24,7 +24,7 @@ class ChipTemplate:
     Attributes:
         name: as in the manifest's ``alignment``.
         size_px: side of the square chip.
-        points_xy: (5, 2) float64 for the detector's landmarks: eyes, nose, mouth corners, image left to right.
+        points_xy: (5, 2) float64 for the detector's landmarks: eyes, nose, mouth corners, left to right.
         tree_points_xy: (5, 2) float64 for the regression trees' points (right eye's outer and inner corner,
             left eye's outer and inner corner, nose base; right and left as in the image), or None where
             the network was not trained on them.
@@ -55,7 +55,8 @@ _TEMPLATES = (
         150,
         # dlib's mean 68-point shape at padding 0.25, reduced to eye centres, nose tip and mouth corners.
         np.array([[47.55, 46.60], [100.48, 46.60], [74.01, 76.56], [50.41, 103.02], [97.61, 103.02]]),
-        150 * (_DLIB_TREE_POINTS + _DLIB_PADDING) / (1 + 2 * _DLIB_PADDING),
+        # dlib measures a chip from its edge, so that its first pixel's centre is at 0.5; OpenCV's is at 0.
+        150 * (_DLIB_TREE_POINTS + _DLIB_PADDING) / (1 + 2 * _DLIB_PADDING) - 0.5,
     ),
     ChipTemplate(
         "arcface-112",
@@ -112,6 +113,12 @@ def _as_complex(points_xy: Float64) -> np.ndarray[tuple[int, ...], np.dtype[np.c
     return np.asarray(points_xy[..., 0] + 1j * points_xy[..., 1], np.complex128)
 
 
+def invert_similarity(matrix: Float64) -> Float64:
+    """The inverses (..., 2, 3) of similarities (..., 2, 3) whose scale is not 0."""
+    linear = np.linalg.inv(matrix[..., :2])
+    return np.asarray(np.concatenate([linear, -linear @ matrix[..., 2:]], axis=-1), np.float64)
+
+
 def transform_points(matrix: Float64, points_xy: Float64) -> Float64:
     """Points (..., P, 2) moved by matrices (..., 2, 3)."""
     moved = points_xy @ np.swapaxes(matrix[..., :2], -1, -2) + np.swapaxes(matrix[..., 2:], -1, -2)
@@ -128,8 +135,9 @@ def zoom_about_centre(matrix: Float64, *, zoom: float, size_px: int) -> Float64:
 def cut_chip(image_rgb: UInt8, matrix: Float64, *, size_px: int) -> UInt8:
     """The (S, S, 3) uint8 chip under ``matrix`` (2, 3), source pixels to chip pixels; black outside.
 
-    When the face is shrunk by two or more, the region is first halved by averaging as often as fits: bilinear sampling
-    alone would skip source pixels and alias, and dlib, which the default network was trained with, halves too.
+    When the face is shrunk by two or more, the region is first halved by averaging as often as fits: bilinear
+    sampling alone would skip source pixels and alias, and dlib, with which the default network was trained,
+    halves too.
     """
     region, matrix = _halved_region(image_rgb, np.asarray(matrix, np.float64), size_px)
     chip = cv2.warpAffine(region, matrix, (size_px, size_px), flags=cv2.INTER_LINEAR, borderValue=(0, 0, 0))
@@ -139,7 +147,7 @@ def cut_chip(image_rgb: UInt8, matrix: Float64, *, size_px: int) -> UInt8:
 def _halved_region(image_rgb: UInt8, matrix: Float64, size_px: int) -> tuple[UInt8, Float64]:
     """The part of the image under the chip, halved while it is still larger than the chip, and its matrix."""
     shrink = 1 / max(float(np.hypot(matrix[0, 0], matrix[1, 0])), 1e-9)
-    halvings = max(0, int(np.floor(np.log2(shrink))))
+    halvings = int(np.floor(np.log2(shrink))) if shrink >= 2 else 0
     if not halvings:
         return image_rgb, matrix
     step = 2 ** min(halvings, 12)
@@ -153,11 +161,11 @@ def _halved_region(image_rgb: UInt8, matrix: Float64, size_px: int) -> tuple[UIn
     x1, y1 = high.tolist()
     if x1 - x0 < 1 or y1 - y0 < 1:
         return image_rgb, matrix
-    region = image_rgb[y0:y1, x0:x1]
+    region: UInt8 = image_rgb[y0:y1, x0:x1]
     # Repeat the last row and column up to a multiple of the step, so that cells keep their exact size.
-    region = cv2.copyMakeBorder(region, 0, (y0 - y1) % step, 0, (x0 - x1) % step, cv2.BORDER_REPLICATE)
-    shape = (region.shape[1] // step, region.shape[0] // step)
-    small = np.asarray(cv2.resize(region, shape, interpolation=cv2.INTER_AREA), np.uint8)
+    padded = cv2.copyMakeBorder(region, 0, (y0 - y1) % step, 0, (x0 - x1) % step, cv2.BORDER_REPLICATE)
+    shape = (padded.shape[1] // step, padded.shape[0] // step)
+    small = np.asarray(cv2.resize(padded, shape, interpolation=cv2.INTER_AREA), np.uint8)
     # Pixel centre c of the small image is pixel centre step * c + (step - 1) / 2 of the region.
     moved = np.array(matrix)
     moved[:, :2] = matrix[:, :2] * step
@@ -178,7 +186,16 @@ def mirror_chips(chips_rgb: UInt8) -> UInt8:
     return np.ascontiguousarray(chips_rgb[:, :, ::-1])
 
 
-def chip_matrices(landmarks_xy: Float32, template: ChipTemplate) -> Float64:
-    """Maps (N, 2, 3) from source to chip pixels for the detector's landmarks (N, 5, 2)."""
-    points = np.asarray(landmarks_xy, np.float64).reshape(-1, 5, 2)
-    return similarity_transform(points, np.broadcast_to(template.points_xy, points.shape))
+def chip_matrices(points_xy: Float32 | Float64, template_points_xy: Float64) -> Float64:
+    """Maps (N, 2, 3) from source to chip pixels for points (N, P, 2) that belong at (P, 2) in the chip.
+
+    The fit is from the template to the source and then inverted, as dlib does: its residual is in source
+    pixels, and a face that fits badly (turned, grimacing) is framed tighter by it, never looser, which the
+    default network forgives far better.
+    """
+    points = np.asarray(points_xy, np.float64)
+    fitted = similarity_transform(np.broadcast_to(template_points_xy, points.shape), points)
+    # Landmarks that all fall on one point fit with scale 0; frame about a pixel instead of dividing by it.
+    flat = np.hypot(fitted[:, 0, 0], fitted[:, 1, 0]) < 1e-6
+    fitted[flat, :, :2] = np.eye(2) * 1e-6
+    return invert_similarity(fitted)

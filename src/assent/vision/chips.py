@@ -11,6 +11,7 @@ from assent.vision.align import (
     ChipTemplate,
     chip_matrices,
     cut_chip,
+    invert_similarity,
     similarity_transform,
     transform_points,
     zoom_about_centre,
@@ -50,7 +51,7 @@ def face_matrices(
     wanted = {view.alignment for view in recipe.views}
     found: dict[Alignment, Float64] = {}
     if Alignment.LANDMARKS in wanted:
-        found[Alignment.LANDMARKS] = chip_matrices(landmarks_xy, template)
+        found[Alignment.LANDMARKS] = chip_matrices(landmarks_xy, template.points_xy)
     if Alignment.TREES in wanted:
         if trees is None or template.tree_points_xy is None:
             raise UsageError(
@@ -58,8 +59,7 @@ def face_matrices(
                 "places for them; choose a recipe of landmarks"
             )
         points = tree_points(image_rgb, landmarks_xy, recipe=recipe, trees=trees)
-        target = np.broadcast_to(template.tree_points_xy, points.shape)
-        found[Alignment.TREES] = similarity_transform(points, target)
+        found[Alignment.TREES] = chip_matrices(points, template.tree_points_xy)
     return found
 
 
@@ -137,5 +137,4 @@ def _points_in_crop(
     crop = cut_chip(image_rgb, to_crop, size_px=side_px + 2 * margin)
     rectangle = np.array([[margin, margin, margin + side_px, margin + side_px]], np.int64)
     points = _mean_points(trees, crop, rectangle, starts)[0]
-    linear = to_crop[:, :2]
-    return np.asarray((points - to_crop[:, 2]) @ np.linalg.inv(linear).T, np.float64)
+    return transform_points(invert_similarity(to_crop), points)

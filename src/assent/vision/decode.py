@@ -1,7 +1,7 @@
 """Encoded bytes to an upright RGB array, with every limit checked before pixels are allocated.
 
-Pillow reads the pixels, but only after this module has looked: the format is decided by content from a short list,
-the header's size is checked against the limit, and Pillow's own process-wide ``MAX_IMAGE_PIXELS`` is not relied on.
+Pillow reads the pixels after this module has looked: the format is decided by content from a short list, the
+header's size is checked against the limit, and Pillow's own process-wide ``MAX_IMAGE_PIXELS`` is not relied on.
 ICC profiles are not applied: the networks were trained on pixels as stored, nearly all photographs are sRGB, and
 parsing profiles of strangers' files adds a C library for a change that a network does not see.
 """
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image
 
 from assent.errors import ImageTooLarge, UnreadableImage
 from assent.types import UInt8
@@ -102,8 +102,8 @@ def _decode(image: Image.Image) -> DecodedImage:
     image.load()
     if image.size != (width, height):
         raise UnreadableImage(
-            f"the header promised {width} x {height} pixels, the data hold {image.size[0]} x {image.size[1]}; "
-            "the file is damaged"
+            f"the header promised {width} x {height} pixels, the data hold {image.size[0]} x "
+            f"{image.size[1]}; the file is damaged"
         )
     if image.mode not in ("RGB", "L"):
         notes.append(f"converted from {image.mode}")
@@ -191,10 +191,10 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _from_deep_grey(image: Image.Image) -> Image.Image:
-    """Grey of 16 bits, 32 bits or floats to 8 bits by range, not by clipping (which Pillow's convert does)."""
+    """Grey of 16 or 32 bits or floats to 8 bits by range, not by clipping as Pillow's convert does."""
     values = np.asarray(image, np.float64)
     values = np.where(np.isfinite(values), values, 0.0)
-    if image.mode.startswith("I;16") or (image.mode == "I" and 0 <= values.min() and values.max() <= 65535):
+    if image.mode.startswith("I;16") or (image.mode == "I" and values.min() >= 0 and values.max() <= 65535):
         low, high = 0.0, 65535.0
     else:
         low, high = float(values.min()), float(values.max())

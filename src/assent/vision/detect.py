@@ -3,7 +3,7 @@
 Three families, all giving boxes, five landmarks (image left to right) and scores in source pixels:
 
 - CenterFace (Xu et al. 2019, arXiv:1911.03599): one heat map at stride 4, anchor-free.
-- YuNet (Wu et al. 2023, Machine Intelligence Research): strides 8, 16, 32, anchor-free, class times objectness.
+- YuNet (Wu et al. 2023, Mach. Intell. Res. 20): strides 8, 16, 32, anchor-free, class times objectness.
 - SCRFD (Guo et al. 2021, arXiv:2105.04714): strides 8, 16, 32, two anchors a cell.
 
 Which scales to look at, and whether to turn the image, is decided in ``assent.vision.finder``.

@@ -188,7 +188,7 @@ class FaceEngine:
     def _judged(
         self, image_rgb: UInt8, box_xyxy: Float32, landmarks_xy: Float32, score: float, gate: QualityGate
     ) -> Face:
-        matrix = chip_matrices(landmarks_xy[None], self._template)[0]
+        matrix = chip_matrices(landmarks_xy[None], self._template.points_xy)[0]
         chip = cut_chip(image_rgb, matrix, size_px=self._template.size_px)
         measured = measure(chip, landmarks_xy, score)
         return Face(box_xyxy, landmarks_xy, score, with_verdict(measured, gate))
@@ -253,7 +253,7 @@ def _embedder(models: ModelStore, entry: ModelEntry, threads: int) -> Embedder:
 
 
 def _detector(models: ModelStore, entry: ModelEntry, threads: int) -> Detector:
-    families = {
+    families: dict[Family, Callable[..., Detector]] = {
         Family.CENTERFACE: CenterFaceDetector,
         Family.YUNET: YuNetDetector,
         Family.SCRFD: ScrfdDetector,

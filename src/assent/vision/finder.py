@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from assent.types import Detections, Float32, Float64, UInt8
-from assent.vision.align import cut_chip, similarity_transform, transform_points
+from assent.vision.align import cut_chip, invert_similarity, similarity_transform, transform_points
 from assent.vision.boxes import merge_detections
 from assent.vision.chips import roll_deg
 from assent.vision.detect import Detector
@@ -57,7 +57,8 @@ class FaceFinder:
 
         Args:
             image_rgb: the image, upright.
-            thorough: spend several times the time to miss fewer small and rolled faces, as hiding everyone needs.
+            thorough: spend several times the time to miss fewer small and rolled faces, as hiding everyone
+                needs.
 
         Returns:
             Boxes, landmarks (left to right of the face held upright), scores.
@@ -126,13 +127,7 @@ class FaceFinder:
         nearest = int(np.argmin(off_middle))
         if off_middle[nearest] > side / 2:
             return None
-        return _moved(found.take(slice(nearest, nearest + 1)), _inverse(to_crop))
-
-
-def _inverse(matrix: Float64) -> Float64:
-    """The inverse (2, 3) of a similarity (2, 3)."""
-    linear = np.linalg.inv(matrix[:, :2])
-    return np.asarray(np.concatenate([linear, -linear @ matrix[:, 2:]], axis=1), np.float64)
+        return _moved(found.take(slice(nearest, nearest + 1)), invert_similarity(to_crop))
 
 
 def _moved(found: Detections, matrix: Float64) -> Detections:

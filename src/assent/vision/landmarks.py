@@ -1,7 +1,7 @@
 """The five-point regression trees, evaluated for many faces at once.
 
-The method is Kazemi and Sullivan, CVPR 2014; the arithmetic repeats dlib's ``shape_predictor.h`` step by step,
-single precision where dlib has it, so that points agree with dlib's up to the rounding it applies at the end.
+The method is Kazemi and Sullivan, CVPR 2014; the arithmetic repeats dlib's ``shape_predictor.h`` step by
+step, in single precision where dlib has it, so that points agree with dlib's up to the rounding at its end.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from assent.models.shape_predictor import ShapeTrees
 from assent.types import Float32, Float64, Int64, UInt8
 from assent.vision.align import similarity_transform, transform_points
 
-# dlib's frontal face detector puts its square at a fixed place around a face. With that square's side as unit, these
-# are the median places of the detector's five landmarks, made symmetric (449 faces found by both).
+# dlib's frontal face detector puts its square at a fixed place around a face. With that square's side as
+# unit, these are the median places of CenterFace's landmarks, made symmetric (449 faces found by both).
 FACE_SQUARE_POINTS = np.array(
     [[0.291, 0.2745], [0.709, 0.2745], [0.50, 0.527], [0.322, 0.725], [0.678, 0.725]], np.float64
 )
@@ -54,8 +54,8 @@ def predict_points(trees: ShapeTrees, grey: UInt8, rectangles: Int64) -> Float64
         rectangles: (N, 4) left, top, right, bottom, inclusive; may stick out of the image.
 
     Returns:
-        (N, P, 2) float64 pixels, for the five-point file in its order: right eye's outer and inner corner, left
-        eye's outer and inner corner (right and left in the image), nose base.
+        (N, P, 2) float64 pixels, for the five-point file in its order: right eye's outer and inner corner,
+        left eye's outer and inner corner (right and left in the image), nose base.
     """
     num_faces, num_points = len(rectangles), trees.num_points
     origin = rectangles[:, None, :2].astype(np.float64)
@@ -66,7 +66,7 @@ def predict_points(trees: ShapeTrees, grey: UInt8, rectangles: Int64) -> Float64
     for cascade in range(trees.num_cascades):
         levels = _pixel_levels(trees, cascade, grey, shapes, origin, size)
         leaves = _leaves(trees, cascade, levels)
-        # Added one after another like dlib's loop: the sum's rounding decides comparisons in the next cascade.
+        # Added one after another as in dlib's loop: the rounding decides comparisons in the next cascade.
         shapes = np.add.reduce(np.concatenate([shapes[:, None], leaves], axis=1), axis=1, dtype=np.float32)
     return np.asarray(shapes * size + origin, np.float64)
 

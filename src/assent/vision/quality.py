@@ -70,8 +70,8 @@ def _luma(chip_rgb: UInt8) -> Float32:
 def sharpness(chip_rgb: UInt8) -> float:
     """Focus of an aligned chip: mean absolute Laplacian over contrast, without unit.
 
-    Dividing by the standard deviation of luma makes it independent of exposure. Since the chip has a fixed size
-    for the face, a small face enlarged counts as blurred, which is what the network sees.
+    Dividing by the standard deviation of luma makes it independent of exposure. Since the chip has a fixed
+    size for the face, a small face enlarged counts as blurred, which is what the network sees.
     """
     size = chip_rgb.shape[0]
     edge = size // 5

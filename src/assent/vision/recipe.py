@@ -1,7 +1,7 @@
 """Recipes: how one face becomes chips, and how their embeddings become one template.
 
-Templates of different recipes are not comparable with each other's calibration, so a recipe is frozen, named and
-versioned, and its name and version are part of the engine's digest. Change any field: raise ``version``.
+Templates of different recipes do not share a calibration, so a recipe is frozen, named and versioned, and its
+name and version are part of the engine's digest. Change any field, or the code behind it: raise ``version``.
 """
 
 from __future__ import annotations
@@ -57,8 +57,9 @@ class Recipe:
         version: raised whenever any field or the code behind it changes what comes out.
         views: the chips; the template is the weighted mean of their unit embeddings, scaled to unit length.
         starts: where the trees start; their points are averaged.
-        crop_px: side of the face square in the upright crop that the trees look at; 0 lets them look
-            at the source's own pixels, as dlib does (and a face rolled beyond the finder's limit is still turned).
+        crop_px: side of the face square in the upright crop that the trees look at; 0 lets them look at the
+            source's own pixels, as dlib does (a face rolled by more than the trees were trained on is turned
+            all the same).
     """
 
     name: str
@@ -86,8 +87,9 @@ def _both_ways(*views: View) -> tuple[View, ...]:
 _PLAIN = View(Alignment.LANDMARKS)
 _TREES = View(Alignment.TREES)
 _FIVE_STARTS = (Start(), Start(-0.06, 0), Start(0.06, 0), Start(0, 0, 0.9), Start(0, 0, 1.1))
-_NINE_STARTS = tuple(Start(x, y, s) for s in (0.92, 1.08) for x in (-0.05, 0.05) for y in (-0.05, 0.05)) + (
+_NINE_STARTS = (
     Start(),
+    *(Start(x, y, s) for s in (0.92, 1.08) for x in (-0.05, 0.05) for y in (-0.05, 0.05)),
 )
 
 _RECIPES = (

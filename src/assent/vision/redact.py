@@ -1,0 +1,92 @@
+"""Hides regions of an image, so that nobody and no network can tell who was there.
+
+What is left of a region is at most a grid of ``CELLS`` x ``CELLS`` mean colours, whichever method: a blur made
+by convolving can be undone in part, averages over a sixth of a head cannot. Regions have hard edges, since a
+feathered edge shows what it fades into.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+import cv2
+import numpy as np
+
+from assent.types import Float32, Int64, UInt8
+from assent.vision.boxes import grow_boxes
+
+# Across a head with its margin: skin and hair stay as patches of colour.
+CELLS: Final = 6
+DEFAULT_MARGIN: Final = 0.35  # of the box's width and height, on each side: hair, ears and chin
+_SOLID_RGB: Final = (64, 64, 64)
+
+
+class RedactMethod(StrEnum):
+    """What is put where a face was."""
+
+    BLUR = "blur"
+    MOSAIC = "mosaic"
+    SOLID = "solid"
+
+
+def redact(
+    image_rgb: UInt8,
+    boxes_xyxy: Float32,
+    *,
+    method: RedactMethod = RedactMethod.BLUR,
+    margin: float = DEFAULT_MARGIN,
+) -> UInt8:
+    """A copy of the image with every box and its margin hidden.
+
+    Args:
+        image_rgb: (H, W, 3) uint8; not changed.
+        boxes_xyxy: (N, 4) pixels, end-exclusive; may stick out of the image.
+        method: blur and mosaic keep at most ``CELLS`` x ``CELLS`` mean colours, solid keeps nothing.
+        margin: added on each side, in widths and heights of the box; not negative.
+
+    Raises:
+        ValueError: boxes of another shape, not finite, or inverted, or a negative margin. Nothing is returned
+            then, rather than an image with a face left open.
+    """
+    regions = covered_pixels(
+        boxes_xyxy, margin=margin, width_px=image_rgb.shape[1], height_px=image_rgb.shape[0]
+    )
+    hidden = image_rgb.copy()
+    for x0, y0, x1, y1 in regions.tolist():
+        if x0 < x1 and y0 < y1:
+            # From the source, not from what is already hidden: the result does not depend on the boxes' order
+            # except where they overlap, and there both hide.
+            hidden[y0:y1, x0:x1] = _veil(image_rgb[y0:y1, x0:x1], method)
+    return hidden
+
+
+def covered_pixels(boxes_xyxy: Float32, *, margin: float, width_px: int, height_px: int) -> Int64:
+    """The whole pixels (N, 4) that ``redact`` overwrites: x0, y0, x1, y1, end-exclusive, inside the image.
+
+    Every pixel touched by a grown box is covered; a box without area still covers the pixel it lies in.
+
+    Raises:
+        ValueError: see ``redact``.
+    """
+    boxes = np.asarray(boxes_xyxy, np.float32)
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():
+        raise ValueError(f"boxes_xyxy must be (N, 4) and finite, got shape {boxes.shape}")
+    if (boxes[:, 2:] < boxes[:, :2]).any() or margin < 0:
+        raise ValueError("boxes_xyxy must have x0 <= x1 and y0 <= y1, and margin must be 0 or more")
+    grown = np.asarray(grow_boxes(boxes, margin=margin), np.float64)
+    low = np.floor(grown[:, :2])
+    high = np.maximum(np.ceil(grown[:, 2:]), low + 1)
+    limits = np.array([width_px, height_px], np.float64)
+    return np.concatenate([np.clip(low, 0, limits), np.clip(high, 0, limits)], axis=1).astype(np.int64)
+
+
+def _veil(region_rgb: UInt8, method: RedactMethod) -> UInt8:
+    """What replaces a region (h, w, 3), both at least 1."""
+    if method is RedactMethod.SOLID:
+        return np.broadcast_to(np.array(_SOLID_RGB, np.uint8), region_rgb.shape)
+    height, width = region_rgb.shape[:2]
+    cells = (min(CELLS, max(1, width // 2)), min(CELLS, max(1, height // 2)))
+    means = cv2.resize(region_rgb, cells, interpolation=cv2.INTER_AREA)
+    how = cv2.INTER_NEAREST if method is RedactMethod.MOSAIC else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(means, (width, height), interpolation=how), np.uint8)

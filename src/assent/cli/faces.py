@@ -181,7 +181,8 @@ def print_search(results: list[tuple[Path, SearchResult]]) -> None:
     }.values():
         console.print(
             f"Threshold: similarity {policy.similarity:.1f} (false matches at most {rate(policy.max_fmr)}), so that "
-            f"with {policy.gallery_size} people at most {rate(policy.fpir_target)} searches for somebody else name anybody."
+            f"with {policy.gallery_size} people at most {rate(policy.fpir_target)} searches for somebody else name "
+            f"anybody."
         )
     if all(result.policy is None for _, result in results):
         console.print("Nobody is enrolled with a live consent: nothing was compared.")

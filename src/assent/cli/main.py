@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from assent import __version__
 from assent.cli import calibrate, collection, consent, demo, faces, keys, log, models, person
 from assent.cli.common import report
 from assent.errors import AssentError
+from assent.version import __version__
 
 app = typer.Typer(
     name="assent",
@@ -24,6 +24,12 @@ app = typer.Typer(
 )
 
 
+def _print_version(value: bool) -> None:
+    if value:
+        sys.stdout.write(f"assent {__version__}\n")
+        raise typer.Exit
+
+
 @app.callback()
 def front_page(
     ctx: typer.Context,
@@ -33,12 +39,11 @@ def front_page(
             "--data", "-d", help="Data folder. Default: ASSENT_DATA_DIR, or the user's data folder."
         ),
     ] = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
 ) -> None:
     """Face matching for people who said yes: consent, error rates and redaction as parts of the machine."""
-    if version:
-        sys.stdout.write(f"assent {__version__}\n")
-        raise typer.Exit
     ctx.obj = data
 
 

@@ -1,0 +1,185 @@
+"""Sealing: AES-256-GCM in three layers, each bound to where its ciphertext lives.
+
+    master key (key file) -> collection key -> person's key in that collection -> template, user vector
+
+What is sealed is ``nonce (12 bytes) || ciphertext || tag (16 bytes)``; the nonce is random. The associated
+data name the store, the collection, the person and the template, so that a ciphertext moved to another
+row does not open. Why it is built this way: ``docs/decisions/0003-keys.md``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass, field
+
+import numpy as np
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from assent.errors import StoreUnavailable
+from assent.types import Float32
+
+KEY_BYTES = 32
+NONCE_BYTES = 12  # NIST SP 800-38D section 8.2.2: random 96-bit nonces, at most 2^32 per key
+TAG_BYTES = 16
+_FORMAT = "assent/1"
+
+
+def new_key() -> bytes:
+    """32 bytes from the operating system's generator."""
+    return secrets.token_bytes(KEY_BYTES)
+
+
+def key_fingerprint(key: bytes) -> str:
+    """32 hexadecimal digits that name a key without telling anything of use about it."""
+    return hashlib.sha256(b"assent key fingerprint\0" + key).hexdigest()[:32]
+
+
+def _aad(*parts: str) -> bytes:
+    """Associated data; unambiguous because every part is a UUID or a constant without a bar."""
+    return "|".join((_FORMAT, *parts)).encode("ascii")
+
+
+def _seal(cipher: AESGCM, plaintext: bytes, aad: bytes) -> bytes:
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return nonce + cipher.encrypt(nonce, plaintext, aad)
+
+
+def _unseal(cipher: AESGCM, sealed: bytes, aad: bytes) -> bytes:
+    try:
+        return cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], aad)
+    except (InvalidTag, ValueError) as error:
+        raise StoreUnavailable(
+            "a sealed record does not open with the key it was sealed with: it was altered, moved to another "
+            "row, or damaged; restore the records from a backup"
+        ) from error
+
+
+def _vector_bytes(vector: Float32) -> bytes:
+    return np.ascontiguousarray(vector, dtype="<f4").tobytes()
+
+
+def _vector(plaintext: bytes) -> Float32:
+    return np.frombuffer(plaintext, dtype="<f4").astype(np.float32, copy=False)
+
+
+class PersonKey:
+    """One person's key in one collection; what seals their templates and user vector there."""
+
+    __slots__ = ("_cipher", "_place", "fingerprint_source")
+
+    def __init__(self, store_id: str, collection_id: str, person_id: str, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+        self._place = (store_id, collection_id, person_id)
+        self.fingerprint_source = key
+
+    @property
+    def fingerprint(self) -> str:
+        """The key's name in receipts."""
+        return key_fingerprint(self.fingerprint_source)
+
+    def seal_template(self, template_id: str, vector: Float32) -> bytes:
+        """Seal a (D,) float32 template as little-endian bytes."""
+        return _seal(self._cipher, _vector_bytes(vector), _aad("template", *self._place, template_id))
+
+    def open_template(self, template_id: str, sealed: bytes) -> Float32:
+        """The (D,) float32 template, read-only. Raises ``StoreUnavailable`` where it does not open."""
+        return _vector(_unseal(self._cipher, sealed, _aad("template", *self._place, template_id)))
+
+    def seal_user_vector(self, num_templates: int, vector: Float32) -> bytes:
+        """Seal the (D,) float32 mean of ``num_templates`` templates."""
+        aad = _aad("user-vector", *self._place, str(num_templates))
+        return _seal(self._cipher, _vector_bytes(vector), aad)
+
+    def open_user_vector(self, num_templates: int, sealed: bytes) -> Float32:
+        """The (D,) float32 mean, read-only. Raises ``StoreUnavailable`` where it does not open."""
+        return _vector(_unseal(self._cipher, sealed, _aad("user-vector", *self._place, str(num_templates))))
+
+
+class CollectionKey:
+    """The key of one collection; wraps the keys of the people in it."""
+
+    __slots__ = ("_cipher", "_collection_id", "_store_id")
+
+    def __init__(self, store_id: str, collection_id: str, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+        self._store_id = store_id
+        self._collection_id = collection_id
+
+    def wrap_person_key(self, person_id: str, key: bytes) -> bytes:
+        """Seal a person's 32-byte key."""
+        return _seal(self._cipher, key, _aad("person-key", self._store_id, self._collection_id, person_id))
+
+    def unwrap_person_key(self, person_id: str, wrapped: bytes) -> bytes:
+        """The person's 32-byte key. Raises ``StoreUnavailable`` where it does not open."""
+        return _unseal(
+            self._cipher, wrapped, _aad("person-key", self._store_id, self._collection_id, person_id)
+        )
+
+    def person_key(self, person_id: str, wrapped: bytes) -> PersonKey:
+        """The person's key, ready to open their templates."""
+        key = self.unwrap_person_key(person_id, wrapped)
+        return PersonKey(self._store_id, self._collection_id, person_id, key)
+
+    def new_person_key(self, person_id: str) -> tuple[PersonKey, bytes]:
+        """A fresh key for a person: ready to use, and wrapped for the records."""
+        key = new_key()
+        return (
+            PersonKey(self._store_id, self._collection_id, person_id, key),
+            self.wrap_person_key(person_id, key),
+        )
+
+    def wrap_mac_key(self, key: bytes) -> bytes:
+        """Seal the collection's image MAC key."""
+        return _seal(self._cipher, key, _aad("mac-key", self._store_id, self._collection_id))
+
+    def unwrap_mac_key(self, wrapped: bytes) -> bytes:
+        """The collection's image MAC key. Raises ``StoreUnavailable`` where it does not open."""
+        return _unseal(self._cipher, wrapped, _aad("mac-key", self._store_id, self._collection_id))
+
+
+def image_mac(mac_key: bytes, image_sha256: bytes) -> bytes:
+    """HMAC-SHA256 of an image's digest: equal images are found within a collection, not across two."""
+    return hmac.new(mac_key, image_sha256, hashlib.sha256).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Vault:
+    """The master key of one store.
+
+    Attributes:
+        store_id: UUID of the store; part of everything sealed in it.
+        master_key: 32 bytes; never printed.
+    """
+
+    store_id: str
+    master_key: bytes = field(repr=False)
+
+    @property
+    def key_id(self) -> str:
+        """The master key's fingerprint, as the records name it."""
+        return key_fingerprint(self.master_key)
+
+    def wrap_collection_key(self, collection_id: str, key: bytes) -> bytes:
+        """Seal a collection's 32-byte key."""
+        return _seal(AESGCM(self.master_key), key, _aad("collection-key", self.store_id, collection_id))
+
+    def collection_key(self, collection_id: str, wrapped: bytes) -> CollectionKey:
+        """The collection's key. Raises ``StoreUnavailable`` where it does not open."""
+        aad = _aad("collection-key", self.store_id, collection_id)
+        return CollectionKey(self.store_id, collection_id, _unseal(AESGCM(self.master_key), wrapped, aad))
+
+    def check_value(self) -> bytes:
+        """What the records keep to tell at once whether a key is theirs: the store's id, sealed."""
+        aad = _aad("key-check", self.store_id)
+        return _seal(AESGCM(self.master_key), self.store_id.encode("ascii"), aad)
+
+    def matches(self, check_value: bytes) -> bool:
+        """Whether ``check_value`` was made with this key for this store."""
+        try:
+            _unseal(AESGCM(self.master_key), check_value, _aad("key-check", self.store_id))
+        except StoreUnavailable:
+            return False
+        return True

@@ -1,0 +1,197 @@
+"""Collections: one purpose, one model, one policy each; and what a search in them may compare with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from assent.errors import AlreadyExists, NotFound, UsageError
+from assent.store import fields
+from assent.store.consents import ConsentReads
+from assent.store.crypto import CollectionKey, new_key
+from assent.store.log import LogWrites
+from assent.store.rows import load_rows
+from assent.store.schema import collections, person_keys, templates, user_vectors
+from assent.store.scope import new_id
+from assent.store.values import CollectionRecord, GalleryKind, GalleryRows, GallerySize, LogEntry
+
+_PUBLIC = [column for column in collections.c if not column.name.startswith("wrapped")]
+
+
+class GalleryReads(ConsentReads):
+    """Reading collections."""
+
+    def collection(self, name: str) -> CollectionRecord:
+        """The collection of this name. Raises ``NotFound``."""
+        query = sa.select(*_PUBLIC).where(collections.c.name == name)
+        row: Any = self._connection.execute(query).mappings().one_or_none()
+        if row is None:
+            raise NotFound("no collection has this name; list them, or create it first")
+        return CollectionRecord(**row)
+
+    def collections(self) -> list[CollectionRecord]:
+        """Every collection, by name."""
+        query = sa.select(*_PUBLIC).order_by(collections.c.name)
+        return [CollectionRecord(**row) for row in self._connection.execute(query).mappings()]
+
+    def gallery_epoch(self, name: str) -> int:
+        """The collection's epoch: it differs from before where a search could return something else.
+
+        Raises:
+            NotFound: no collection has this name.
+        """
+        epoch = self._connection.execute(
+            sa.select(collections.c.epoch).where(collections.c.name == name)
+        ).scalar_one_or_none()
+        return self.collection(name).epoch if epoch is None else int(epoch)
+
+    def gallery_size(self, name: str) -> GallerySize:
+        """How many are enrolled. Raises ``NotFound``."""
+        collection_id = self.collection(name).id
+        query = sa.select(
+            sa.func.count(), sa.func.coalesce(sa.func.sum(user_vectors.c.num_templates), 0)
+        ).where(user_vectors.c.collection_id == collection_id)
+        num_people, num_templates = self._connection.execute(query).one()
+        return GallerySize(int(num_people), int(num_templates))
+
+    def gallery_rows(self, name: str, kind: GalleryKind = "user") -> GalleryRows:
+        """What a search in this collection may compare with now, decrypted.
+
+        People without a live consent to the collection's purpose are not in it.
+
+        Args:
+            name: the collection.
+            kind: ``user``: one unit-norm mean per person; ``template``: every template.
+
+        Raises:
+            NotFound: no collection has this name.
+            StoreUnavailable: a row was altered or moved.
+            UsageError: another kind.
+        """
+        if kind not in ("user", "template"):
+            raise UsageError(f"kind must be user or template, got {kind!r}")
+        collection = self.collection(name)
+        return load_rows(self._connection, self._collection_key(collection.id), collection, kind, self._now)
+
+    def _collection_key(self, collection_id: str) -> CollectionKey:
+        wrapped = self._connection.execute(
+            sa.select(collections.c.wrapped_key).where(collections.c.id == collection_id)
+        ).scalar_one()
+        return self._vault.collection_key(collection_id, wrapped)
+
+
+class GalleryWrites(GalleryReads, LogWrites):
+    """Changing collections."""
+
+    def create_collection(
+        self,
+        name: str,
+        *,
+        purpose: str,
+        model_digest: str,
+        dim: int,
+        fpir_target: float = 0.01,
+        preset: str = "default",
+    ) -> CollectionRecord:
+        """Make an empty collection with a key of its own. Logged as ``collection.created``.
+
+        Args:
+            name: matching ``[a-zA-Z0-9_.-]{1,255}``.
+            purpose: slug; only consents to it will do. Cannot be changed.
+            model_digest: of what makes its templates. Cannot be changed.
+            dim: length of its templates, 1 to 4096. Cannot be changed.
+            fpir_target: in (0, 1).
+            preset: slug of the policy.
+
+        Raises:
+            AlreadyExists: a collection has this name.
+            UsageError: a malformed field.
+        """
+        fields.matching("name", name, fields.COLLECTION_NAME)
+        fields.matching("purpose", purpose, fields.PURPOSE)
+        fields.matching("model_digest", model_digest, fields.DIGEST)
+        _check_policy(fpir_target, preset)
+        if not 1 <= dim <= fields.MAX_DIM:
+            raise UsageError(f"dim must be 1 to {fields.MAX_DIM}, got {dim}")
+        if self._connection.execute(sa.select(collections.c.id).where(collections.c.name == name)).first():
+            raise AlreadyExists(f"a collection has the name {name}; choose another, or use the one there")
+        collection_id, key = new_id(), new_key()
+        self._connection.execute(
+            sa.insert(collections).values(
+                id=collection_id,
+                name=name,
+                purpose=purpose,
+                fpir_target=fpir_target,
+                preset=preset,
+                model_digest=model_digest,
+                dim=dim,
+                epoch=0,
+                wrapped_key=self._vault.wrap_collection_key(collection_id, key),
+                wrapped_mac_key=CollectionKey(self._vault.store_id, collection_id, key).wrap_mac_key(
+                    new_key()
+                ),
+                created_at=self._now,
+            )
+        )
+        self.append_log("collection.created", {"collection_id": collection_id, "purpose": purpose})
+        return self.collection(name)
+
+    def set_policy(self, name: str, *, fpir_target: float, preset: str) -> CollectionRecord:
+        """Set a collection's policy. Logged as ``collection.policy``.
+
+        Raises:
+            NotFound: no collection has this name.
+            UsageError: ``fpir_target`` not in (0, 1), or a malformed preset.
+        """
+        _check_policy(fpir_target, preset)
+        collection = self.collection(name)
+        self._connection.execute(
+            sa.update(collections)
+            .where(collections.c.id == collection.id)
+            .values(fpir_target=fpir_target, preset=preset)
+        )
+        self.append_log(
+            "collection.policy",
+            {"collection_id": collection.id, "fpir_target": fpir_target, "preset": preset},
+        )
+        return self.collection(name)
+
+    def delete_collection(self, name: str) -> LogEntry:
+        """Delete a collection, its templates and its keys; consents stay. Logged as ``collection.deleted``.
+
+        Raises:
+            NotFound: no collection has this name.
+        """
+        collection = self.collection(name)
+        size = self.gallery_size(name)
+        for table in (templates, user_vectors, person_keys):
+            self._connection.execute(sa.delete(table).where(table.c.collection_id == collection.id))
+        self._connection.execute(sa.delete(collections).where(collections.c.id == collection.id))
+        self._has_destroyed = True
+        return self.append_log(
+            "collection.deleted",
+            {
+                "collection_id": collection.id,
+                "num_people": size.num_people,
+                "num_templates": size.num_templates,
+            },
+        )
+
+    def _bump_epoch(self, collection_id: str) -> int:
+        """Raise the epoch by one; the new one."""
+        self._connection.execute(
+            sa.update(collections)
+            .where(collections.c.id == collection_id)
+            .values(epoch=collections.c.epoch + 1)
+        )
+        epoch = self._connection.execute(
+            sa.select(collections.c.epoch).where(collections.c.id == collection_id)
+        ).scalar_one()
+        return int(epoch)
+
+
+def _check_policy(fpir_target: float, preset: str) -> None:
+    fields.matching("preset", preset, fields.PRESET)
+    if not 0.0 < fpir_target < 1.0:
+        raise UsageError(f"fpir_target must be in (0, 1), got {fpir_target}")

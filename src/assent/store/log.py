@@ -1,0 +1,121 @@
+"""The log: append only, one canonical JSON entry per act, in the act's own transaction.
+
+An entry's hash is the leaf hash of RFC 9162 section 2.1.1, so that a Merkle tree can be put over the table
+as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from assent.errors import UsageError
+from assent.store import fields
+from assent.store.schema import format_time, log_entries
+from assent.store.scope import Scope
+from assent.store.values import LogEntry
+from assent.types import JsonObject
+
+# ids, hashes, times, slugs, versions: one token. What a person is called has spaces or other letters.
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_.:+@/\-]{0,128}")
+# a shorter run of plain numbers may be a histogram; a longer one could be a template
+_MAX_NUMBERS: Final = 32
+
+
+def leaf_hash(entry: str) -> str:
+    """sha256(0x00 || entry), hexadecimal (RFC 9162 section 2.1.1)."""
+    return hashlib.sha256(b"\0" + entry.encode("ascii")).hexdigest()
+
+
+def canonical_json(value: JsonObject) -> str:
+    """Sorted keys, no spaces, ASCII: the same value is always the same bytes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+class LogReads(Scope):
+    """Reading the log."""
+
+    def log_entries(
+        self, *, after_seq: int = 0, limit: int | None = None, kind: str | None = None
+    ) -> list[LogEntry]:
+        """Entries with ``seq > after_seq``, oldest first.
+
+        Args:
+            after_seq: 0 for the beginning.
+            limit: at most so many; None for all.
+            kind: only these; None for all.
+        """
+        query = sa.select(log_entries).where(log_entries.c.seq > after_seq).order_by(log_entries.c.seq)
+        if kind is not None:
+            query = query.where(log_entries.c.kind == kind)
+        if limit is not None:
+            query = query.limit(limit)
+        return [LogEntry(**row) for row in self._connection.execute(query).mappings()]
+
+    def _log_entries_naming(self, record_id: str) -> list[LogEntry]:
+        query = sa.select(log_entries).where(log_entries.c.entry.contains(f'"{record_id}"', autoescape=True))
+        rows = self._connection.execute(query.order_by(log_entries.c.seq)).mappings()
+        return [LogEntry(**row) for row in rows]
+
+
+class LogWrites(LogReads):
+    """Writing the log."""
+
+    def append_log(self, kind: str, body: JsonObject) -> LogEntry:
+        """Append one entry.
+
+        Args:
+            kind: slug with dots, e.g. ``search``.
+            body: JSON values. Text must be one token of ``A-Za-z0-9_.:+@/-`` (ids, hashes, times, slugs), at
+                most 128 characters; a list holds at most 32 plain numbers. So no name, image or template
+                fits.
+
+        Returns:
+            The entry, with its sequence number and leaf hash.
+
+        Raises:
+            UsageError: ``kind`` or something in ``body`` is not acceptable.
+        """
+        fields.matching("kind", kind, fields.KIND)
+        _check(body, "body")
+        last = self._connection.execute(sa.select(sa.func.max(log_entries.c.seq))).scalar() or 0
+        seq = last + 1
+        entry = canonical_json({"at": format_time(self._now), "body": body, "kind": kind, "seq": seq})
+        record = LogEntry(seq=seq, at=self._now, kind=kind, entry=entry, leaf_sha256=leaf_hash(entry))
+        self._connection.execute(
+            sa.insert(log_entries).values(
+                seq=seq, at=self._now, kind=kind, entry=entry, leaf_sha256=record.leaf_sha256
+            )
+        )
+        return record
+
+
+def _check(value: Any, where: str) -> None:
+    """Refuse whatever could carry a name, an image or a template."""
+    if value is None or isinstance(value, bool | int):
+        return
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise UsageError(f"{where} of a log entry must be a finite number; write null for none")
+    elif isinstance(value, str):
+        if not _TOKEN.fullmatch(value):
+            raise UsageError(
+                f"{where} of a log entry must be one token matching {_TOKEN.pattern}; write an id, not a text"
+            )
+    elif isinstance(value, list | tuple):
+        if sum(isinstance(item, int | float) for item in value) > _MAX_NUMBERS:
+            raise UsageError(f"{where} of a log entry holds more than {_MAX_NUMBERS} numbers; a template?")
+        for number, item in enumerate(value):
+            _check(item, f"{where}[{number}]")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str) or not _TOKEN.fullmatch(key):
+                raise UsageError(f"a key in {where} of a log entry must be one token of text")
+            _check(item, f"{where}.{key}")
+    else:
+        raise UsageError(f"{where} of a log entry must be a JSON value, got {type(value).__name__}")

@@ -1,0 +1,6 @@
+"""The schema's history. Revisions are listed here so that opening a store need not load alembic."""
+
+from __future__ import annotations
+
+REVISIONS = ("0001",)
+HEAD = REVISIONS[-1]

@@ -1,0 +1,125 @@
+"""Promises held by the database itself, whatever a bug above it tries (SQLite and PostgreSQL).
+
+Each refusal is named; ``assent.store.faults`` turns the name into a typed error. Frozen with revision 0001.
+"""
+
+from __future__ import annotations
+
+CONSENT_FACTS = (
+    "id",
+    "person_id",
+    "controller",
+    "purpose",
+    "notice_id",
+    "method",
+    "evidence_sha256",
+    "legal_basis",
+    "given_at",
+    "expires_at",
+    "recorded_at",
+)
+COLLECTION_FACTS = ("id", "purpose", "model_digest", "dim")
+TEMPLATE_FACTS = ("id", "collection_id", "person_id", "consent_id", "image_mac")
+
+# (table, operation, name of the refusal, condition over OLD and NEW; None refuses always)
+_RULES: tuple[tuple[str, str, str, str | None], ...] = (
+    (
+        "templates",
+        "INSERT",
+        "consent-of-another-person",
+        "NOT EXISTS (SELECT 1 FROM consents c WHERE c.id = NEW.consent_id AND c.person_id = NEW.person_id)",
+    ),
+    (
+        "templates",
+        "INSERT",
+        "consent-withdrawn",
+        "EXISTS (SELECT 1 FROM consents c WHERE c.id = NEW.consent_id AND c.withdrawn_at IS NOT NULL)",
+    ),
+    (
+        "templates",
+        "INSERT",
+        "consent-for-another-purpose",
+        "NOT EXISTS (SELECT 1 FROM consents c JOIN collections k ON k.purpose = c.purpose"
+        " WHERE c.id = NEW.consent_id AND k.id = NEW.collection_id)",
+    ),
+    ("templates", "UPDATE", "template-facts-are-final", "changed:TEMPLATE_FACTS"),
+    ("consents", "DELETE", "consents-are-kept-as-proof", None),
+    ("consents", "UPDATE", "consent-facts-are-final", "changed:CONSENT_FACTS"),
+    ("consents", "UPDATE", "withdrawal-is-final", "OLD.withdrawn_at IS NOT NULL"),
+    (
+        "consents",
+        "UPDATE",
+        "templates-outlive-consent",
+        "NEW.withdrawn_at IS NOT NULL AND EXISTS (SELECT 1 FROM templates t WHERE t.consent_id = NEW.id)",
+    ),
+    ("collections", "UPDATE", "collection-facts-are-final", "changed:COLLECTION_FACTS"),
+    ("notices", "UPDATE", "notices-are-final", None),
+    ("notices", "DELETE", "notices-are-final", None),
+    ("receipts", "UPDATE", "receipts-are-final", None),
+    ("receipts", "DELETE", "receipts-are-final", None),
+    (
+        "log_entries",
+        "INSERT",
+        "log-is-append-only",
+        "NEW.seq <> (SELECT coalesce(max(l.seq), 0) + 1 FROM log_entries l)",
+    ),
+    ("log_entries", "UPDATE", "log-is-append-only", None),
+    ("log_entries", "DELETE", "log-is-append-only", None),
+)
+_FACTS = {
+    "changed:TEMPLATE_FACTS": TEMPLATE_FACTS,
+    "changed:CONSENT_FACTS": CONSENT_FACTS,
+    "changed:COLLECTION_FACTS": COLLECTION_FACTS,
+}
+_PROTECTED_FROM_TRUNCATE = ("consents", "notices", "receipts", "log_entries")
+
+
+def _condition(condition: str | None, differs: str) -> str:
+    """The rule's condition as SQL; ``differs`` is the null-safe inequality of the database."""
+    if condition is None:
+        return "1 = 1"
+    if condition in _FACTS:
+        return " OR ".join(f"OLD.{name} {differs} NEW.{name}" for name in _FACTS[condition])
+    return condition
+
+
+def sqlite_statements() -> list[str]:
+    """One trigger per rule. BEFORE INSERT also sees ``INSERT OR REPLACE``."""
+    return [
+        f"CREATE TRIGGER {table}_{operation.lower()}_{number} BEFORE {operation} ON {table}"
+        f" WHEN {_condition(condition, 'IS NOT')}"
+        f" BEGIN SELECT RAISE(ABORT, 'assent: {refusal}'); END"
+        for number, (table, operation, refusal, condition) in enumerate(_RULES, start=1)
+    ]
+
+
+def postgresql_statements() -> list[str]:
+    """One function and trigger per rule; 23514 is check_violation, which drivers report as integrity."""
+    statements = []
+    for number, (table, operation, refusal, condition) in enumerate(_RULES, start=1):
+        name = f"{table}_{operation.lower()}_{number}"
+        row = "OLD" if operation == "DELETE" else "NEW"
+        # the consent row is locked, so that a withdrawal at the same moment comes wholly before or after
+        lock = (
+            "PERFORM 1 FROM consents WHERE id = NEW.consent_id FOR SHARE; "
+            if (table, operation) == ("templates", "INSERT")
+            else ""
+        )
+        statements.append(
+            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {lock}"
+            f"IF {_condition(condition, 'IS DISTINCT FROM')} THEN"
+            f" RAISE EXCEPTION 'assent: {refusal}' USING ERRCODE = '23514'; END IF; RETURN {row}; END $$"
+        )
+        statements.append(
+            f"CREATE TRIGGER {name} BEFORE {operation} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()"
+        )
+    statements.append(
+        "CREATE FUNCTION refuse_truncate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " RAISE EXCEPTION 'assent: %-is-not-truncated', TG_TABLE_NAME USING ERRCODE = '23514'; END $$"
+    )
+    statements += [
+        f"CREATE TRIGGER {table}_truncate BEFORE TRUNCATE ON {table}"
+        " FOR EACH STATEMENT EXECUTE FUNCTION refuse_truncate()"
+        for table in _PROTECTED_FROM_TRUNCATE
+    ]
+    return statements

@@ -1,0 +1,133 @@
+"""Loading a gallery: many rows decrypted in one pass, without an object per row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from assent.store.crypto import CollectionKey, PersonKey
+from assent.store.schema import consents, parse_time, people, person_keys, templates, user_vectors
+from assent.store.values import MAX_IDLE_YEARS, CollectionRecord, GalleryKind, GalleryRows, years_later
+from assent.types import Float32
+
+
+def load_rows(
+    connection: Connection,
+    key: CollectionKey,
+    collection: CollectionRecord,
+    kind: GalleryKind,
+    now: datetime,
+) -> GalleryRows:
+    """The rows of ``collection`` whose consents are live at ``now``, by ref and then by enrolment."""
+    by_person = kind == "user"
+    ends_s = _consent_ends_s(connection, collection, by_person=by_person)
+    query = _user_query(collection.id) if by_person else _template_query(collection.id)
+    now_s = now.timestamp()
+    found = [
+        row
+        for row in connection.execute(query).all()
+        if ends_s.get(row.person_id if by_person else row.template_id, -math.inf) > now_s
+    ]
+    return GalleryRows(
+        collection_id=collection.id,
+        kind=kind,
+        epoch=collection.epoch,
+        vectors=_open(key, found, collection.dim, by_person=by_person),
+        person_ids=tuple(row.person_id for row in found),
+        person_refs=tuple(row.ref for row in found),
+        template_ids=() if by_person else tuple(row.template_id for row in found),
+        consent_expires_at_s=np.array(
+            [ends_s[row.person_id if by_person else row.template_id] for row in found], np.float64
+        ),
+        num_templates=np.array([row.num_templates for row in found], np.int64),
+    )
+
+
+def _open(key: CollectionKey, rows: Sequence[Any], dim: int, *, by_person: bool) -> Float32:
+    """The (N, dim) float32 vectors; a person's key is unwrapped once, however many rows they have."""
+    vectors = np.empty((len(rows), dim), np.float32)
+    person_id, person_key = "", None
+    for vector, row in zip(vectors, rows, strict=True):
+        if person_key is None or row.person_id != person_id:
+            person_id, person_key = row.person_id, key.person_key(row.person_id, row.wrapped_key)
+        vector[:] = _open_one(person_key, row, by_person=by_person)
+    return vectors
+
+
+def _open_one(person_key: PersonKey, row: Any, *, by_person: bool) -> Float32:
+    if by_person:
+        return person_key.open_user_vector(row.num_templates, row.sealed)
+    return person_key.open_template(row.template_id, row.sealed)
+
+
+def _consent_ends_s(
+    connection: Connection, collection: CollectionRecord, *, by_person: bool
+) -> dict[str, float]:
+    """When the consent under each template ends, or the first of those under each person's (seconds, UTC).
+
+    A mean rests on every consent of its templates, so it must not outlive the shortest.
+    """
+    query = (
+        sa.select(
+            templates.c.person_id if by_person else templates.c.id,
+            consents.c.purpose,
+            consents.c.withdrawn_at.is_(None),
+            sa.type_coerce(consents.c.expires_at, sa.String),
+            sa.type_coerce(consents.c.last_interaction_at, sa.String),
+        )
+        .join(consents, consents.c.id == templates.c.consent_id)
+        .where(templates.c.collection_id == collection.id)
+    )
+    ends_s: dict[str, float] = {}
+    for record_id, purpose, stands, expires_at, last_interaction_at in connection.execute(query).all():
+        end_s = -math.inf
+        if stands and purpose == collection.purpose:
+            idle_end = years_later(parse_time(last_interaction_at), MAX_IDLE_YEARS)
+            end_s = min(parse_time(expires_at), idle_end).timestamp()
+        ends_s[record_id] = min(end_s, ends_s.get(record_id, math.inf))
+    return ends_s
+
+
+def _user_query(collection_id: str) -> sa.Select[Any]:
+    return (
+        sa.select(
+            user_vectors.c.person_id,
+            people.c.ref,
+            person_keys.c.wrapped_key,
+            user_vectors.c.sealed,
+            user_vectors.c.num_templates,
+        )
+        .join(people, people.c.id == user_vectors.c.person_id)
+        .join(person_keys, _same_key(user_vectors))
+        .where(user_vectors.c.collection_id == collection_id)
+        .order_by(people.c.ref)
+    )
+
+
+def _template_query(collection_id: str) -> sa.Select[Any]:
+    return (
+        sa.select(
+            templates.c.id.label("template_id"),
+            templates.c.person_id,
+            people.c.ref,
+            person_keys.c.wrapped_key,
+            templates.c.sealed,
+            sa.literal(1).label("num_templates"),
+        )
+        .join(people, people.c.id == templates.c.person_id)
+        .join(person_keys, _same_key(templates))
+        .where(templates.c.collection_id == collection_id)
+        .order_by(people.c.ref, templates.c.created_at, templates.c.id)
+    )
+
+
+def _same_key(table: sa.Table) -> sa.ColumnElement[bool]:
+    return (person_keys.c.collection_id == table.c.collection_id) & (
+        person_keys.c.person_id == table.c.person_id
+    )

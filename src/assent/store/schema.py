@@ -1,0 +1,189 @@
+"""The tables. Nothing about what a person is has a column here (promise 4), on purpose.
+
+The migrations in ``assent.store.migrations`` make them, with the triggers that hold the promises in the
+database itself; a test compares the two on SQLite and on PostgreSQL.
+
+Identifiers are random UUIDs as text. Times are text, ``2026-01-31T12:00:00.000000Z``: readable, sortable,
+and the same on both databases.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeDecorator
+
+TIME_CHARS = 27
+
+
+def format_time(at: datetime) -> str:
+    """An aware time as the text that is stored, e.g. ``2026-01-31T12:00:00.000000Z``."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_time(text: str) -> datetime:
+    """The aware UTC time of a stored text."""
+    return datetime.fromisoformat(text)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware time, stored as text in UTC to the microsecond."""
+
+    impl = sa.String(TIME_CHARS)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> str | None:  # noqa: ARG002
+        """To text."""
+        return None if value is None else format_time(value)
+
+    def process_result_value(self, value: str | None, dialect: Any) -> datetime | None:  # noqa: ARG002
+        """From text."""
+        return None if value is None else parse_time(value)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+
+def _id(name: str = "id", *args: Any, **options: Any) -> sa.Column[str]:
+    return sa.Column(name, sa.String(36), *args, **{"nullable": False, **options})
+
+
+def _hash(name: str) -> sa.Column[str]:
+    return sa.Column(name, sa.String(64), nullable=False)
+
+
+store = sa.Table(
+    "store",
+    metadata,
+    sa.Column("id", sa.Integer, sa.CheckConstraint("id = 1", name="one_row"), primary_key=True),
+    _id("store_id"),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("assent_version", sa.String(64), nullable=False),
+    sa.Column("master_key_id", sa.String(32), nullable=False),
+    sa.Column("key_check", sa.LargeBinary, nullable=False),
+)
+
+people = sa.Table(
+    "people",
+    metadata,
+    _id(primary_key=True),
+    sa.Column("ref", sa.String(128), nullable=False, unique=True),
+    sa.Column("name", sa.String(200)),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("erased_at", UtcTime),
+)
+
+notices = sa.Table(
+    "notices",
+    metadata,
+    _id(primary_key=True),
+    sa.Column("version", sa.String(64), nullable=False),
+    sa.Column("language", sa.String(35), nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    _hash("sha256"),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.UniqueConstraint("version", "language"),
+)
+
+consents = sa.Table(
+    "consents",
+    metadata,
+    _id(primary_key=True),
+    _id("person_id", sa.ForeignKey("people.id"), index=True),
+    sa.Column("controller", sa.String(200), nullable=False),
+    sa.Column("purpose", sa.String(64), nullable=False),
+    _id("notice_id", sa.ForeignKey("notices.id")),
+    sa.Column("method", sa.String(32), nullable=False),
+    _hash("evidence_sha256"),
+    sa.Column("legal_basis", sa.String(200), nullable=False),
+    sa.Column("given_at", UtcTime, nullable=False),
+    sa.Column("expires_at", UtcTime, nullable=False),
+    sa.Column("last_interaction_at", UtcTime, nullable=False),
+    sa.Column("recorded_at", UtcTime, nullable=False),
+    sa.Column("withdrawn_at", UtcTime),
+    sa.Column("withdrawal_channel", sa.String(64)),
+    sa.Column("withdrawal_reason", sa.String(1000)),
+)
+
+collections = sa.Table(
+    "collections",
+    metadata,
+    _id(primary_key=True),
+    sa.Column("name", sa.String(255), nullable=False, unique=True),
+    sa.Column("purpose", sa.String(64), nullable=False),
+    sa.Column("fpir_target", sa.Float, nullable=False),
+    sa.Column("preset", sa.String(32), nullable=False),
+    sa.Column("model_digest", sa.String(128), nullable=False),
+    sa.Column("dim", sa.Integer, nullable=False),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("wrapped_key", sa.LargeBinary, nullable=False),
+    sa.Column("wrapped_mac_key", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+)
+
+person_keys = sa.Table(
+    "person_keys",
+    metadata,
+    _id("collection_id", sa.ForeignKey("collections.id"), primary_key=True),
+    _id("person_id", sa.ForeignKey("people.id"), primary_key=True),
+    sa.Column("wrapped_key", sa.LargeBinary, nullable=False),
+)
+
+templates = sa.Table(
+    "templates",
+    metadata,
+    _id(primary_key=True),
+    _id("collection_id"),
+    _id("person_id"),
+    _id("consent_id", sa.ForeignKey("consents.id"), index=True),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("image_mac", sa.LargeBinary, nullable=False),
+    sa.Column("quality", sa.Text, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.ForeignKeyConstraint(
+        ["collection_id", "person_id"], ["person_keys.collection_id", "person_keys.person_id"]
+    ),
+    sa.UniqueConstraint("collection_id", "image_mac"),
+    sa.Index(None, "collection_id", "person_id"),
+)
+
+user_vectors = sa.Table(
+    "user_vectors",
+    metadata,
+    _id("collection_id", primary_key=True),
+    _id("person_id", primary_key=True),
+    sa.Column("num_templates", sa.Integer, nullable=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.ForeignKeyConstraint(
+        ["collection_id", "person_id"], ["person_keys.collection_id", "person_keys.person_id"]
+    ),
+)
+
+receipts = sa.Table(
+    "receipts",
+    metadata,
+    _id(primary_key=True),
+    _id("consent_id", sa.ForeignKey("consents.id"), unique=True),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+)
+
+log_entries = sa.Table(
+    "log_entries",
+    metadata,
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("kind", sa.String(64), nullable=False),
+    sa.Column("entry", sa.Text, nullable=False),
+    _hash("leaf_sha256"),
+)

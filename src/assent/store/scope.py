@@ -1,0 +1,35 @@
+"""What every part of a transaction shares."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from assent.store.crypto import Vault
+
+
+def new_id() -> str:
+    """A random UUID as text."""
+    return str(uuid.uuid4())
+
+
+class Scope:
+    """An open transaction: its connection, its keys, and the one moment it happens at."""
+
+    def __init__(self, connection: Connection, vault: Vault, now: datetime) -> None:
+        self._connection = connection
+        self._vault = vault
+        self._now = now
+        self._has_destroyed = False
+
+    @property
+    def now(self) -> datetime:
+        """The moment, UTC, that everything in this transaction happens at."""
+        return self._now
+
+    @property
+    def has_destroyed(self) -> bool:
+        """Whether something was destroyed, so that old pages must go from the disk after the commit."""
+        return self._has_destroyed

@@ -1,0 +1,337 @@
+"""Templates: sealed under their person's key, each resting on one live consent."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from assent.errors import AlreadyExists, NoLiveConsent, NotFound, StoreUnavailable, UsageError, WrongPurpose
+from assent.store import fields
+from assent.store.crypto import CollectionKey, PersonKey, image_mac
+from assent.store.galleries import GalleryReads, GalleryWrites
+from assent.store.log import canonical_json
+from assent.store.schema import collections, person_keys, templates, user_vectors
+from assent.store.scope import new_id
+from assent.store.values import (
+    CollectionRecord,
+    ConsentRecord,
+    DestroyedTemplates,
+    TemplateRecord,
+)
+from assent.types import Float32, Float64, JsonObject
+
+_PUBLIC = [
+    templates.c[name] for name in ("id", "collection_id", "person_id", "consent_id", "quality", "created_at")
+]
+_MIN_MEAN_NORM = 1e-6
+
+
+def mean_vector(vectors: Float32) -> Float32:
+    """The unit-norm mean of (N, D) float32 unit-norm templates, N > 0; (D,) float32.
+
+    Raises:
+        UsageError: they cancel out, so that the mean has no direction.
+    """
+    mean: Float64 = vectors.astype(np.float64).mean(axis=0)
+    norm = float(np.linalg.norm(mean))
+    if norm < _MIN_MEAN_NORM:
+        raise UsageError("this template is opposite to the person's others; is it of the same person?")
+    unit: Float32 = (mean / norm).astype(np.float32)
+    return unit
+
+
+@dataclass(frozen=True, slots=True)
+class _SealedTemplate:
+    id: str
+    sealed: bytes
+
+
+class TemplateReads(GalleryReads):
+    """Reading templates."""
+
+    def templates(self, collection_name: str, person_ref: str | None = None) -> list[TemplateRecord]:
+        """The templates of a collection, oldest first, without their vectors.
+
+        Args:
+            collection_name: where.
+            person_ref: only this person's; None for everybody's.
+
+        Raises:
+            NotFound: no such collection or person.
+        """
+        query = (
+            sa.select(*_PUBLIC)
+            .where(templates.c.collection_id == self.collection(collection_name).id)
+            .order_by(templates.c.created_at, templates.c.id)
+        )
+        if person_ref is not None:
+            query = query.where(templates.c.person_id == self.person(person_ref).id)
+        return [_template(row) for row in self._connection.execute(query).mappings()]
+
+    def template(self, template_id: str) -> TemplateRecord:
+        """The template of this id, without its vector. Raises ``NotFound``."""
+        query = sa.select(*_PUBLIC).where(templates.c.id == template_id)
+        row: Any = self._connection.execute(query).mappings().one_or_none()
+        if row is None:
+            raise NotFound("no template has this id; it may have been removed or its consent withdrawn")
+        return _template(row)
+
+    def person_vectors(self, collection_name: str, person_ref: str) -> Float32:
+        """One person's templates whose consents are live now: (N, D) float32, oldest first; N may be 0.
+
+        Raises:
+            NotFound: no such collection or person.
+            StoreUnavailable: a row was altered or moved.
+        """
+        collection, person = self.collection(collection_name), self.person(person_ref)
+        live = {
+            consent.id
+            for consent in self.consents(person_ref)
+            if consent.is_live(self._now) and consent.purpose == collection.purpose
+        }
+        records = [
+            record for record in self.templates(collection_name, person_ref) if record.consent_id in live
+        ]
+        if not records:
+            return np.zeros((0, collection.dim), np.float32)
+        key = self._person_key(collection.id, person.id)
+        if key is None:
+            raise StoreUnavailable("a person's key is missing though they have templates; restore a backup")
+        sealed = {item.id: item.sealed for item in self._sealed_templates(collection.id, person.id)}
+        return np.stack([key.open_template(record.id, sealed[record.id]) for record in records])
+
+    def _person_key(self, collection_id: str, person_id: str) -> PersonKey | None:
+        query = sa.select(person_keys.c.wrapped_key).where(
+            person_keys.c.collection_id == collection_id, person_keys.c.person_id == person_id
+        )
+        wrapped = self._connection.execute(query).scalar_one_or_none()
+        if wrapped is None:
+            return None
+        return self._collection_key(collection_id).person_key(person_id, wrapped)
+
+    def _sealed_templates(self, collection_id: str, person_id: str) -> list[_SealedTemplate]:
+        query = (
+            sa.select(templates.c.id, templates.c.sealed)
+            .where(templates.c.collection_id == collection_id, templates.c.person_id == person_id)
+            .order_by(templates.c.created_at, templates.c.id)
+        )
+        return [_SealedTemplate(*row) for row in self._connection.execute(query)]
+
+
+class TemplateWrites(TemplateReads, GalleryWrites):
+    """Changing templates."""
+
+    def add_template(
+        self,
+        collection_name: str,
+        person_ref: str,
+        consent_id: str,
+        vector: Float32,
+        *,
+        image_sha256: bytes,
+        quality: JsonObject,
+    ) -> TemplateRecord:
+        """Store one template under a live consent; the person's mean and the epoch follow.
+
+        Logged as ``template.added``.
+
+        Args:
+            collection_name: where.
+            person_ref: whose.
+            consent_id: what it rests on.
+            vector: (D,) float32, unit norm.
+            image_sha256: 32 bytes, of the image's bytes; kept only as an HMAC under the collection's own key.
+            quality: numbers measured of the face, as JSON values.
+
+        Raises:
+            NotFound: no such collection, person or consent.
+            NoLiveConsent: the consent is withdrawn, expired, or another person's.
+            WrongPurpose: the consent covers another purpose than the collection's.
+            AlreadyExists: the same image is enrolled in this collection.
+            UsageError: a vector, digest or quality that cannot be.
+        """
+        collection = self.collection(collection_name)
+        person, consent = self.person(person_ref), self.consent(consent_id)
+        self._check_consent(consent, person.id, collection)
+        fields.unit_vector(vector, dim=collection.dim)
+        mac = self._new_image_mac(collection.id, image_sha256)
+        record = TemplateRecord(new_id(), collection.id, person.id, consent.id, dict(quality), self._now)
+        key = self._person_key(collection.id, person.id) or self._new_person_key(collection.id, person.id)
+        earlier = self._sealed_templates(collection.id, person.id)
+        self._connection.execute(
+            sa.insert(templates).values(
+                id=record.id,
+                collection_id=collection.id,
+                person_id=person.id,
+                consent_id=consent.id,
+                sealed=key.seal_template(record.id, vector),
+                image_mac=mac,
+                quality=_quality_text(quality),
+                created_at=self._now,
+            )
+        )
+        vectors = [key.open_template(item.id, item.sealed) for item in earlier]
+        self._write_user_vector(collection.id, person.id, key, np.stack([*vectors, vector]))
+        epoch = self._bump_epoch(collection.id)
+        self.append_log(
+            "template.added",
+            {
+                "template_id": record.id,
+                "collection_id": collection.id,
+                "person_id": person.id,
+                "consent_id": consent.id,
+                "epoch": epoch,
+            },
+        )
+        return record
+
+    def remove_template(self, template_id: str) -> DestroyedTemplates:
+        """Delete one template; the consent stands. The person gets a new key. Logged as ``template.removed``.
+
+        Raises:
+            NotFound: no template has this id.
+        """
+        record = self.template(template_id)
+        destroyed = self._destroy_templates(record.collection_id, record.person_id, [template_id])
+        self.append_log(
+            "template.removed",
+            {
+                "template_id": template_id,
+                "collection_id": record.collection_id,
+                "person_id": record.person_id,
+                "destroyed_key": destroyed.destroyed_key_fingerprint,
+                "epoch": destroyed.epoch_after,
+            },
+        )
+        return destroyed
+
+    def _check_consent(self, consent: ConsentRecord, person_id: str, collection: CollectionRecord) -> None:
+        if consent.person_id != person_id:
+            raise NoLiveConsent("expected this person's consent, got another person's; use their own")
+        if not consent.is_live(self._now):
+            raise NoLiveConsent(
+                f"expected a live consent, this one is {consent.state(self._now)}; ask them, and record a "
+                "new one"
+            )
+        if consent.purpose != collection.purpose:
+            raise WrongPurpose(
+                f"the collection's purpose is {collection.purpose!r}, the consent covers "
+                f"{consent.purpose!r}; ask them for consent to this purpose, or use a collection of the other"
+            )
+
+    def _new_image_mac(self, collection_id: str, image_sha256: bytes) -> bytes:
+        """The image's MAC in this collection; ``AlreadyExists`` where it is enrolled there."""
+        if len(image_sha256) != 32:
+            raise UsageError("image_sha256 must be the 32 bytes of a sha256 digest")
+        wrapped = self._connection.execute(
+            sa.select(collections.c.wrapped_mac_key).where(collections.c.id == collection_id)
+        ).scalar_one()
+        mac = image_mac(self._collection_key(collection_id).unwrap_mac_key(wrapped), image_sha256)
+        query = sa.select(templates.c.id).where(
+            templates.c.collection_id == collection_id, templates.c.image_mac == mac
+        )
+        present = self._connection.execute(query).scalar_one_or_none()
+        if present is not None:
+            raise AlreadyExists(
+                f"this very image is enrolled here already, as template {present}; use another"
+            )
+        return mac
+
+    def _new_person_key(self, collection_id: str, person_id: str) -> PersonKey:
+        key, wrapped = self._collection_key(collection_id).new_person_key(person_id)
+        self._connection.execute(
+            sa.insert(person_keys).values(
+                collection_id=collection_id, person_id=person_id, wrapped_key=wrapped
+            )
+        )
+        return key
+
+    def _write_user_vector(
+        self, collection_id: str, person_id: str, key: PersonKey, vectors: Float32
+    ) -> None:
+        """Replace the person's mean by that of ``vectors`` (N, D)."""
+        self._connection.execute(_of_person(sa.delete(user_vectors), user_vectors, collection_id, person_id))
+        self._connection.execute(
+            sa.insert(user_vectors).values(
+                collection_id=collection_id,
+                person_id=person_id,
+                num_templates=len(vectors),
+                sealed=key.seal_user_vector(len(vectors), mean_vector(vectors)),
+            )
+        )
+
+    def _destroy_templates(
+        self, collection_id: str, person_id: str, template_ids: list[str]
+    ) -> DestroyedTemplates:
+        """Delete templates and the key that sealed them; what remains of the person gets a new one."""
+        row = self._connection.execute(
+            sa.select(collections.c.name, collections.c.epoch).where(collections.c.id == collection_id)
+        ).one()
+        remaining = [
+            item
+            for item in self._sealed_templates(collection_id, person_id)
+            if item.id not in set(template_ids)
+        ]
+        old_key = self._person_key(collection_id, person_id)
+        if old_key is None:
+            raise StoreUnavailable("a person's key is missing though they have templates; restore a backup")
+        self._connection.execute(sa.delete(templates).where(templates.c.id.in_(template_ids)))
+        if remaining:
+            self._reseal(self._collection_key(collection_id), collection_id, person_id, old_key, remaining)
+        else:
+            for table in (user_vectors, person_keys):
+                self._connection.execute(_of_person(sa.delete(table), table, collection_id, person_id))
+        self._has_destroyed = True
+        return DestroyedTemplates(
+            collection_id=collection_id,
+            collection_name=row.name,
+            num_destroyed=len(template_ids),
+            num_remaining=len(remaining),
+            destroyed_key_fingerprint=old_key.fingerprint,
+            epoch_before=int(row.epoch),
+            epoch_after=self._bump_epoch(collection_id),
+        )
+
+    def _reseal(
+        self,
+        collection_key: CollectionKey,
+        collection_id: str,
+        person_id: str,
+        old_key: PersonKey,
+        remaining: list[_SealedTemplate],
+    ) -> None:
+        """Give a person a new key and seal what remains of them under it."""
+        new_key, wrapped = collection_key.new_person_key(person_id)
+        self._connection.execute(
+            _of_person(sa.update(person_keys), person_keys, collection_id, person_id).values(
+                wrapped_key=wrapped
+            )
+        )
+        vectors = [old_key.open_template(item.id, item.sealed) for item in remaining]
+        for item, vector in zip(remaining, vectors, strict=True):
+            self._connection.execute(
+                sa.update(templates)
+                .where(templates.c.id == item.id)
+                .values(sealed=new_key.seal_template(item.id, vector))
+            )
+        self._write_user_vector(collection_id, person_id, new_key, np.stack(vectors))
+
+
+def _of_person(statement: Any, table: sa.Table, collection_id: str, person_id: str) -> Any:
+    """``statement`` confined to one person in one collection."""
+    return statement.where(table.c.collection_id == collection_id, table.c.person_id == person_id)
+
+
+def _template(row: Any) -> TemplateRecord:
+    return TemplateRecord(**{**row, "quality": json.loads(row["quality"])})
+
+
+def _quality_text(quality: JsonObject) -> str:
+    try:
+        return canonical_json(quality)
+    except (TypeError, ValueError) as error:
+        raise UsageError("quality must be JSON values with finite numbers") from error

@@ -1,0 +1,15 @@
+"""What can be asked of, and done to, the records; each part is documented where it is defined."""
+
+from __future__ import annotations
+
+from assent.store.exports import ExportReads
+from assent.store.rotation import RotationWrites
+from assent.store.withdrawal import WithdrawalWrites
+
+
+class Reading(ExportReads):
+    """A read-only snapshot: people, notices, consents, collections, templates, receipts, log, export."""
+
+
+class Transaction(WithdrawalWrites, RotationWrites, Reading):
+    """Everything of ``Reading``, and changes; all of them happen, or none."""

@@ -28,6 +28,7 @@ DEFAULT_MODELS = (DEFAULT_DETECTOR, DEFAULT_EMBEDDER, DEFAULT_LANDMARKS)
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+ModelFileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,122}\.(onnx|dat)$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 PlainText = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=500)]
 Channels = tuple[float, float, float]
@@ -122,10 +123,10 @@ class ModelEntry(_Frozen):
     name: ModelName
     kind: Kind
     family: Family
-    file: FileName
+    file: ModelFileName
     sha256: Sha256
     size_bytes: int = Field(gt=0)
-    licence: PlainText
+    licence: Annotated[PlainText, StringConstraints(min_length=1)]
     licence_url: PlainText = ""
     licence_notes: PlainText = ""
     source: Annotated[Source, Field(discriminator="type")]

@@ -82,6 +82,42 @@ class OrtSession:
             return [np.asarray(output) for output in self._session.run(None, dict(inputs))]
 
 
+class FixedBatchSession:
+    """Lets a model that was exported for a fixed number of images take any number.
+
+    Args:
+        session: the model, whose inputs and outputs all have the batch as their first dimension.
+        batch: how many it takes at a time.
+    """
+
+    def __init__(self, session: ModelSession, batch: int) -> None:
+        self._session = session
+        self._batch = batch
+
+    @property
+    def inputs(self) -> Sequence[TensorInfo]:
+        """What the model declares."""
+        return self._session.inputs
+
+    @property
+    def outputs(self) -> Sequence[TensorInfo]:
+        """What the model declares."""
+        return self._session.outputs
+
+    def run(self, inputs: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+        """The outputs of several calls, put together; the last one is filled up with copies of its end."""
+        total = len(next(iter(inputs.values())))
+        parts = [self._run_from(inputs, start) for start in range(0, total, self._batch)]
+        return [np.concatenate(outputs)[:total] for outputs in zip(*parts, strict=True)]
+
+    def _run_from(self, inputs: Mapping[str, npt.NDArray[Any]], start: int) -> list[npt.NDArray[Any]]:
+        chunk = {name: array[start : start + self._batch] for name, array in inputs.items()}
+        missing = self._batch - len(next(iter(chunk.values())))
+        if missing:
+            chunk = {n: np.concatenate([a, np.repeat(a[-1:], missing, axis=0)]) for n, a in chunk.items()}
+        return self._session.run(chunk)
+
+
 def _options(threads: int) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads

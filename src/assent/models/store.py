@@ -22,6 +22,7 @@ from assent.models.files import disk_errors, exclusive, sha256_of, write_atomica
 from assent.models.manifest import (
     DEFAULT_MODELS,
     MANIFEST_NAME,
+    Kind,
     LocalSource,
     ModelEntry,
     PackageSource,
@@ -32,7 +33,7 @@ from assent.models.manifest import (
 
 if TYPE_CHECKING:
     from assent.models.download import Progress
-    from assent.models.sessions import OrtSession
+    from assent.models.sessions import ModelSession
     from assent.models.shape_predictor import ShapeTrees
 
 _STATE_NAME = "state.json"
@@ -148,8 +149,10 @@ class ModelStore:
         self._read(entry)
         return self._run_path(entry)
 
-    def load_session(self, name: str, *, threads: int = 0) -> OrtSession:
+    def load_session(self, name: str, *, threads: int = 0) -> ModelSession:
         """The model, ready to run. The bytes that were hashed are the bytes that are loaded.
+
+        An embedder takes any number of images at a time, even where its file takes one.
 
         Args:
             name: a detector or embedder.
@@ -161,9 +164,14 @@ class ModelStore:
             ModelCorrupt: a file is not what was pulled or made.
             ModelUnsupported: ONNX Runtime cannot run it.
         """
-        from assent.models.sessions import OrtSession  # loading ONNX Runtime takes a while
+        from assent.models.sessions import FixedBatchSession, OrtSession  # ONNX Runtime takes a while to load
 
-        return OrtSession(self._read(self.entry(name)), name=name, threads=threads)
+        entry = self.entry(name)
+        session = OrtSession(self._read(entry), name=name, threads=threads)
+        batch = session.inputs[0].shape[0]
+        if entry.kind is Kind.EMBEDDER and isinstance(batch, int):
+            return FixedBatchSession(session, batch)
+        return session
 
     def load_trees(self, name: str) -> ShapeTrees:
         """The regression trees of a landmark model.
@@ -236,18 +244,29 @@ class ModelStore:
             ModelError: no room or no permission.
         """
         with exclusive(self.models_dir):
+            own_paths = {self._source_path(entry), self._run_path(entry)}
             for other in self.entries():
-                if entry.name == other.name or entry.file == other.file:
+                paths = {self._source_path(other), self._run_path(other)}
+                if entry.name == other.name or own_paths & paths:
                     raise AlreadyExists(
-                        f"expected a new name and file, got {entry.name!r} ({entry.file}), which "
-                        f"{other.name!r} has; choose another name."
+                        f"expected a name that is free, got {entry.name!r}, which is that of "
+                        f"{other.name!r} or of its files; choose another."
                     )
-            write_atomically(self._source_path(entry), data)
-            self._convert(entry)
-            manifest = self.models_dir / MANIFEST_NAME
-            before = manifest.read_text(encoding="utf-8") + "\n" if manifest.exists() else ""
-            write_atomically(manifest, (before + to_toml(entry)).encode())
+            try:
+                write_atomically(self._source_path(entry), data)
+                self._convert(entry)
+                self._append_to_manifest(entry)
+            except ModelError:
+                for path in own_paths:
+                    path.unlink(missing_ok=True)
+                raise
         return self.status(entry.name)
+
+    def _append_to_manifest(self, entry: ModelEntry) -> None:
+        """Adds at the end, so that whatever else the user wrote there stays."""
+        manifest = self.models_dir / MANIFEST_NAME
+        before = manifest.read_text(encoding="utf-8") + "\n" if manifest.exists() else ""
+        write_atomically(manifest, (before + to_toml(entry)).encode())
 
     def _is_ready(self, entry: ModelEntry) -> bool:
         return self.status(entry.name).state is ModelState.READY

@@ -7,13 +7,15 @@ folder; where the index cannot be reached, tests that need them fail, as `make t
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from assent import Assent
     from assent.vision.engine import FaceEngine
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -73,12 +75,62 @@ def models_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
-def engine(models_dir: Path) -> Iterator[FaceEngine]:
+def engine(models_dir: Path) -> FaceEngine:
     """The default engine on two threads."""
     from assent.models.store import ModelStore
     from assent.vision.engine import FaceEngine
 
-    yield FaceEngine.open(ModelStore(models_dir), threads=2)
+    return FaceEngine.open(ModelStore(models_dir), threads=2)
+
+
+class Clock:
+    """A clock that tests move."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **by: float) -> None:
+        """Move on by ``timedelta(**by)``."""
+        self.now += timedelta(**by)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def open_assent(
+    tmp_path: Path, models_dir: Path, engine: FaceEngine, clock: Clock
+) -> Iterator[Callable[..., Assent]]:
+    """Opens the test's own data folder, as often as called: calibrated, on the test's clock, networks shared.
+
+    ``calibrated=False`` leaves the calibration out.
+    """
+    from assent import Assent
+    from tests.builders import add_profile, make_settings
+
+    opened: list[Assent] = []
+
+    def open_one(*, calibrated: bool = True, actor: str = "tester") -> Assent:
+        settings = make_settings(tmp_path, models_dir)
+        if calibrated:
+            add_profile(settings, engine.model_digest)
+        opened.append(Assent(settings=settings, actor=actor, clock=clock, engine=engine))
+        return opened[-1]
+
+    yield open_one
+    for assent in opened:
+        assent.close()
+
+
+@pytest.fixture
+def assent(open_assent: Callable[..., Assent]) -> Assent:
+    """One open data folder (see ``open_assent``)."""
+    return open_assent()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from assent.config import Settings
 from assent.models.store import ModelStore
@@ -18,6 +18,9 @@ from assent.service.images import ImageSource
 from assent.service.people import Consents, People
 from assent.service.results import AnnotatedPhoto, DetectionResult, Enrolment, SearchResult, Verification
 from assent.store.records import Records
+
+if TYPE_CHECKING:
+    from assent.vision.engine import FaceEngine
 
 
 class Assent:
@@ -37,6 +40,7 @@ class Assent:
         settings: everything else; from the environment when None.
         actor: who asks, written into the log: an id, not a name. The operating system's user number by default.
         clock: gives the present moment, with a time zone.
+        engine: networks that are loaded already, to share between data folders; by default loaded at first use.
 
     Raises:
         StoreUnavailable: the folder or database cannot be used.
@@ -58,13 +62,14 @@ class Assent:
         settings: Settings | None = None,
         actor: str | None = None,
         clock: Clock = utc_now,
+        engine: FaceEngine | None = None,
     ) -> None:
         chosen = settings or Settings()
         if data_dir is not None:
             chosen = chosen.model_copy(update={"data_dir": Path(data_dir)})
         self.settings = chosen
         records = Records.open(chosen.records_url, chosen.key_path, clock=clock)
-        self._ctx = Context(chosen, records, actor=actor or default_actor(), clock=clock)
+        self._ctx = Context(chosen, records, actor=actor or default_actor(), clock=clock, engine=engine)
         self.people = People(self._ctx)
         self.consents = Consents(self._ctx)
         self.collections = Collections(self._ctx)

@@ -28,7 +28,7 @@ from assent.vision.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode_i
 from assent.vision.engine import FaceEngine
 from assent.vision.quality import PROBE_GATE, QualityGate
 
-MAX_DUPLICATE_BITS = 20
+MAX_DUPLICATE_BITS = 28
 """Two pictures of one person whose chips' 256-bit hashes differ in at most this many bits are one picture."""
 
 _NEAR_DUPLICATE = "near-duplicate"

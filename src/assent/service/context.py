@@ -40,9 +40,18 @@ class Context:
         records: the open records.
         actor: who asks, written into the log; an id, not a name.
         clock: gives the present moment.
+        engine: networks that are loaded already.
     """
 
-    def __init__(self, settings: Settings, records: Records, *, actor: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        records: Records,
+        *,
+        actor: str,
+        clock: Clock,
+        engine: FaceEngine | None = None,
+    ) -> None:
         self.settings = settings
         self.records = records
         self.actor = actor
@@ -50,7 +59,7 @@ class Context:
         self.models = ModelStore(settings.models_path)
         self.galleries = Galleries()
         self._lock = threading.Lock()
-        self._engine: FaceEngine | None = None
+        self._engine = engine
         self._profiles: dict[str, CalibrationProfile] = {}
 
     @property

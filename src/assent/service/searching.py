@@ -10,7 +10,7 @@ import numpy as np
 
 from assent.calibration.profile import CalibrationProfile, ReferenceKind
 from assent.calibration.similarity import fmr_at_similarity
-from assent.errors import CalibrationError, ConsentError, NoLiveConsent, UsageError, WrongPurpose
+from assent.errors import CalibrationError, ConsentError, NotFound, UsageError, WrongPurpose
 from assent.service.context import Context
 from assent.service.enrolling import check_model
 from assent.service.faces import Choose, choose_face, embed, load_faces, require_quality
@@ -150,7 +150,7 @@ def verify(
         consent = tx.live_consent(person, target.purpose)
         vectors = tx.person_vectors(collection, person)
         if len(vectors) == 0:
-            raise NoLiveConsent(
+            raise NotFound(
                 f"{person} has agreed but is not enrolled in {collection}; enrol a photo first (assent enrol)"
             )
         kind = kind_of(len(vectors))

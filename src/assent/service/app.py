@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from assent.config import Settings
+from assent.errors import UsageError
 from assent.models.store import ModelStore
 from assent.service import annotating, detecting, enrolling, searching
 from assent.service.collections import Collections
@@ -20,6 +21,7 @@ from assent.service.results import AnnotatedPhoto, DetectionResult, Enrolment, S
 from assent.store.records import Records
 
 if TYPE_CHECKING:
+    from assent.service.calibrating import CalibrationResult
     from assent.vision.engine import FaceEngine
 
 
@@ -160,6 +162,60 @@ class Assent:
             result: the search's answer, made with ``thorough=True`` so that small faces are hidden too.
         """
         return annotating.annotate(self._ctx, image, result)
+
+    def calibrate(
+        self,
+        folders: Sequence[Path],
+        *,
+        listings: Sequence[Path] = (),
+        description: str,
+        exclusions: Path | None = None,
+        sheet_dir: Path | None = None,
+        inspection: str = "not inspected",
+        out: Path | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> CalibrationResult:
+        """Measure the default model's error rates on labelled photos and write its profile.
+
+        Args:
+            folders: each holds a folder for each person, and is a data set of its own.
+            listings: CSV files with the columns ``image``, ``subject`` and, optionally, ``group``.
+            description: who these people are and what the pictures are like.
+            exclusions: CSV with the columns ``image`` and ``reason``.
+            sheet_dir: folder for a picture of the most alike pairs of different people.
+            inspection: what became of the look at that picture.
+            out: the profile; by default in the data folder, where searches find it.
+            progress: called with (pictures done, pictures in all).
+
+        Raises:
+            UsageError: a folder or file that is not there or malformed, or the ``calibrate`` extra is not installed.
+            TooFewTrials: too few people.
+            CalibrationContradicted: the reporting half disagrees with the choosing half; no profile is written.
+        """
+        try:
+            from assent.service.calibrating import CalibrationOptions, calibrate_folders
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                f"calibrating needs {error.name}, which is not installed; run: pip install 'assent[calibrate]'"
+            ) from error
+        engine = self._ctx.engine
+        result = calibrate_folders(
+            engine,
+            folders,
+            out=out or self._ctx.calibrations_dir / f"{engine.model_digest[:16]}.json",
+            options=CalibrationOptions(
+                description=description,
+                inspection=inspection,
+                max_bytes=self.settings.max_image_bytes,
+                max_pixels=self.settings.max_image_pixels,
+            ),
+            listings=listings,
+            exclusions=exclusions,
+            sheet_dir=sheet_dir,
+            progress=progress,
+        )
+        self._ctx.forget_profiles()
+        return result
 
     def rotate_master_key(self) -> None:
         """Wrap all keys anew under a new master key, and destroy the old one.

@@ -115,6 +115,11 @@ class Context:
             )
         return profile
 
+    def forget_profiles(self) -> None:
+        """Read the calibrations anew at the next search."""
+        with self._lock:
+            self._profiles.clear()
+
     def close(self) -> None:
         """Drop templates and networks from memory and close the records."""
         self.galleries.forget()

@@ -122,7 +122,7 @@ def calibrate_folders(
         out: the profile, JSON; replaced whole or not at all.
         options: words and numbers that go with it.
         listings: CSV files with the columns ``image`` (path relative to the listing, or absolute),
-            ``subject`` and, where a listing has several data sets, ``group``.
+            ``subject`` and, if wanted, ``group`` (data set; default the listing's name) and ``id``.
         exclusions: CSV with the columns ``image`` (an image id) and ``reason``.
         sheet_dir: folder for a picture of the top nonmated pairs, for a person to look at.
         progress: called with (pictures done, pictures in all).

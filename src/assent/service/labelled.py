@@ -18,7 +18,8 @@ class LabelledImage:
     """A picture and whose it is.
 
     Attributes:
-        image_id: names the picture in exclusions and top pairs: ``FOLDER/PERSON/FILE``, or as in the listing.
+        image_id: names the picture in exclusions and top pairs: ``FOLDER/PERSON/FILE``, or the listing's ``id`` or
+            ``image``.
         path: the file.
         subject: who, unique within the group.
         group: data set; people of different groups are never compared.
@@ -87,7 +88,9 @@ def _in_listing(listing: Path) -> Iterator[LabelledImage]:
         path = listing.parent / row["image"]
         if not path.is_file():
             raise UsageError(f"{listing.name} lists {row['image']!r}, which is not there.")
-        yield LabelledImage(row["image"], path, row["subject"], row.get("group") or listing.name)
+        yield LabelledImage(
+            row.get("id") or row["image"], path, row["subject"], row.get("group") or listing.name
+        )
 
 
 def _read_csv(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:

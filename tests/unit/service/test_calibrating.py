@@ -149,6 +149,14 @@ def test_a_listing_gives_subjects_and_groups(people, tmp_path):
     assert {image.group for image in list_images([], [listing])} == {"listing.csv"}
 
 
+def test_a_listing_may_name_its_pictures(people, tmp_path):
+    listing = tmp_path / "listing.csv"
+    listing.write_text(
+        f"id,image,subject\nset/1,{people}/person000/0.png,ann\n,{people}/person001/0.png,bob\n"
+    )
+    assert [image.image_id for image in list_images([], [listing])] == ["set/1", f"{people}/person001/0.png"]
+
+
 def test_exclusions_are_applied_or_refused(people, tmp_path):
     images = list_images([people])
     exclusions = tmp_path / "exclusions.csv"

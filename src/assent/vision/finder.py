@@ -14,12 +14,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assent.types import Detections, Float32, Float64, UInt8
+from assent.types import Detections, Float64, Int64, UInt8
 from assent.vision.align import cut_chip, invert_similarity, similarity_transform, transform_points
 from assent.vision.boxes import merge_detections
 from assent.vision.chips import roll_deg
 from assent.vision.detect import Detector
 from assent.vision.landmarks import FACE_SQUARE_POINTS
+
+_CROP_SQUARE_PX = 128  # a face of this size in a crop twice as large is easy for every detector here
+_MAX_ROUNDS = 3
+_SETTLED_DEG = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,11 @@ class LookSettings:
         thorough_px: longer side at most of the thorough look.
         tiny_face_px: a face narrower than this, in pixels of the first look, calls for the closer one.
         max_roll_deg: a face rolled further is detected again, upright.
+        far_roll_deg: a face rolled further is tried in all four quarter turns.
+        doubtful_score: a face scored lower may lie on its side unnoticed (of upright portraits 1 in 200 is); it
+            is tried in all quarter turns too.
+        min_doubtful_px: but only if it is at least this wide in the source,
+        max_doubtful: and only the best so many.
         max_iou: two boxes overlapping by more are one face.
     """
 
@@ -41,8 +50,20 @@ class LookSettings:
     closer_px: int = 1280
     thorough_px: int = 1920
     tiny_face_px: float = 24.0
-    max_roll_deg: float = 30.0
+    max_roll_deg: float = 12.0
+    far_roll_deg: float = 50.0
+    doubtful_score: float = 0.8
+    min_doubtful_px: float = 40.0
+    max_doubtful: int = 4
     max_iou: float = 0.4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _CropLook:
+    """One face as found in a turned crop, in the source's pixels, and how far from upright it lay in the crop."""
+
+    face: Detections
+    left_over_deg: float
 
 
 class FaceFinder:
@@ -103,31 +124,64 @@ class FaceFinder:
 
     def _straightened(self, image_rgb: UInt8, found: Detections) -> Detections:
         """Rolled faces replaced by what is found on an upright crop of each."""
-        rolled = np.flatnonzero(np.abs(roll_deg(found.landmarks_xy)) > self._settings.max_roll_deg)
-        if not len(rolled):
+        again = self._worth_another_look(found)
+        if not len(again):
             return found
-        boxes, points = found.boxes_xyxy.copy(), found.landmarks_xy.copy()
-        for face in rolled:
-            better = self._upright_look(image_rgb, points[face])
-            if better is not None:
-                boxes[face], points[face] = better.boxes_xyxy[0], better.landmarks_xy[0]
-        return self._merge([Detections(boxes, points, found.scores)])
+        boxes, points, scores = found.boxes_xyxy.copy(), found.landmarks_xy.copy(), found.scores.copy()
+        for face in again:
+            better = self._upright_look(image_rgb, found.take(slice(face, face + 1)))
+            boxes[face], points[face] = better.boxes_xyxy[0], better.landmarks_xy[0]
+            scores[face] = max(scores[face], better.scores[0])
+        return self._merge([Detections(boxes, points, scores)])
 
-    def _upright_look(self, image_rgb: UInt8, landmarks_xy: Float32) -> Detections | None:
-        """The face nearest to the middle of an upright crop around the landmarks, in the source's pixels."""
-        side = 128
-        size = 2 * side
-        source = np.asarray(landmarks_xy, np.float64)
-        to_crop = similarity_transform(source, FACE_SQUARE_POINTS * side + side / 2)
+    def _worth_another_look(self, found: Detections) -> Int64:
+        """Indices of rolled faces, and of the first few doubtful ones large enough to learn more from."""
+        settings = self._settings
+        rolled = np.abs(roll_deg(found.landmarks_xy)) > settings.max_roll_deg
+        widths = found.boxes_xyxy[:, 2] - found.boxes_xyxy[:, 0]
+        doubtful = ~rolled & (found.scores < settings.doubtful_score) & (widths >= settings.min_doubtful_px)
+        chosen = np.concatenate([np.flatnonzero(rolled), np.flatnonzero(doubtful)[: settings.max_doubtful]])
+        return np.asarray(np.sort(chosen), np.int64)
+
+    def _upright_look(self, image_rgb: UInt8, face: Detections) -> Detections:
+        """One face, detected again on crops turned by what is known of its roll, until it is upright in one.
+
+        The detector underestimates roll, so one correction is not enough; far from upright it may be wrong by a
+        quarter turn or two, so those are tried too and the best score decides.
+        """
+        settings = self._settings
+        far = abs(roll_deg(face.landmarks_xy)[0]) > settings.far_roll_deg
+        far |= face.scores[0] < settings.doubtful_score
+        tries = [self._crop_look(image_rgb, face, turn) for turn in ((0, 90, 180, 270) if far else (0,))]
+        look = max((t for t in tries if t is not None), key=lambda t: t.face.scores[0], default=None)
+        for _ in range(_MAX_ROUNDS):
+            if look is None:
+                return face
+            if look.left_over_deg < _SETTLED_DEG:
+                return look.face
+            face = look.face
+            look = self._crop_look(image_rgb, face, 0)
+        return face if look is None else look.face
+
+    def _crop_look(self, image_rgb: UInt8, face: Detections, turn_deg: float) -> _CropLook | None:
+        """The face nearest to the middle of an upright crop around ``face``, in the source's pixels.
+
+        ``turn_deg`` turns the crop further, for a face whose landmarks are not believed.
+        """
+        side, size = _CROP_SQUARE_PX, 2 * _CROP_SQUARE_PX
+        turn = np.deg2rad(turn_deg)
+        spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+        places = (FACE_SQUARE_POINTS - 0.5) @ spin.T * side + size / 2
+        to_crop = similarity_transform(face.landmarks_xy[0].astype(np.float64), places)
         found = self._detector.detect(cut_chip(image_rgb, to_crop, size_px=size), long_side_px=size)
-        if not len(found):
-            return None
         centres = (found.boxes_xyxy[:, :2] + found.boxes_xyxy[:, 2:]) / 2
         off_middle = np.linalg.norm(centres - size / 2, axis=1)
-        nearest = int(np.argmin(off_middle))
-        if off_middle[nearest] > side / 2:
+        if not len(found) or off_middle.min() > side / 2:
             return None
-        return _moved(found.take(slice(nearest, nearest + 1)), invert_similarity(to_crop))
+        nearest = int(np.argmin(off_middle))
+        in_crop = found.take(slice(nearest, nearest + 1))
+        left_over = float(np.abs(roll_deg(in_crop.landmarks_xy)[0]))
+        return _CropLook(_moved(in_crop, invert_similarity(to_crop)), left_over)
 
 
 def _moved(found: Detections, matrix: Float64) -> Detections:

@@ -26,6 +26,9 @@ GRID: Float64 = np.linspace(-1.0, 1.0, 1001)
 MAX_TAIL = 300_000
 """Nonmated comparisons kept one by one: the highest this many."""
 
+Person = tuple[str, str]
+"""A group and a subject in it."""
+
 _BLOCK_ELEMENTS = 8_000_000
 
 
@@ -103,7 +106,7 @@ class NonmatedTrials:
             counting alike.
         num_trials: comparisons.
         num_subject_pairs: pairs of people.
-        num_subjects: people in these.
+        people: (group, subject) of each subject index in ``matches``.
         top_pairs: the highest score of each pair of people, highest first, at most 50.
     """
 
@@ -112,8 +115,13 @@ class NonmatedTrials:
     fmr_on_grid: Float64
     num_trials: int
     num_subject_pairs: int
-    num_subjects: int
+    people: tuple[Person, ...]
     top_pairs: tuple[TopPair, ...]
+
+    @property
+    def num_subjects(self) -> int:
+        """People in these comparisons."""
+        return len(self.people)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,14 +129,19 @@ class MatedTrials:
     """Comparisons of people with themselves, as parallel arrays of length M.
 
     Attributes:
-        subjects: (M,) int64, from 0 to ``num_subjects`` - 1, each present.
+        subjects: (M,) int64, index into ``people``, each present.
         scores: (M,) float64; minus infinity where a picture gave no template.
-        num_subjects: people.
+        people: (group, subject) of those with pictures enough.
     """
 
     subjects: Int64
     scores: Float64
-    num_subjects: int
+    people: tuple[Person, ...]
+
+    @property
+    def num_subjects(self) -> int:
+        """People compared with themselves."""
+        return len(self.people)
 
     def failed_shares(self, thresholds: Float64) -> Float64:
         """(num_subjects, K) share of each person's comparisons below each of K thresholds."""
@@ -240,7 +253,7 @@ def nonmated_trials(
         fmr_on_grid=np.minimum(counts[::-1].cumsum()[::-1] / num_pairs, 1.0),
         num_trials=num_trials,
         num_subject_pairs=num_pairs,
-        num_subjects=universe.num_subjects,
+        people=_people(acquired),
         top_pairs=_top_pairs(acquired, kept, matches),
     )
 
@@ -259,11 +272,12 @@ def mated_trials(samples: Samples, kind: ReferenceKind) -> MatedTrials | None:
     codes, _ = _subjects(samples, kind)
     compare = _mated_with_single if kind == ReferenceKind.SINGLE else _mated_with_mean
     scores = [compare(samples, np.flatnonzero(codes == code)) for code in range(codes.max(initial=-1) + 1)]
-    scores = [found for found in scores if len(found)]
-    if not scores:
+    people = tuple(person for person, found in zip(_people(samples), scores, strict=True) if len(found))
+    if not people:
         return None
-    subjects = np.repeat(np.arange(len(scores)), [len(found) for found in scores])
-    return MatedTrials(subjects, np.concatenate(scores), len(scores))
+    found = [own for own in scores if len(own)]
+    subjects = np.repeat(np.arange(len(found)), [len(own) for own in found])
+    return MatedTrials(subjects, np.concatenate(found), people)
 
 
 def reference_sizes(samples: Samples) -> dict[int, int]:
@@ -283,6 +297,11 @@ def _subjects(samples: Samples, kind: ReferenceKind) -> tuple[Int64, PairUnivers
     )
     is_reference = counts >= (1 if kind == ReferenceKind.SINGLE else 2)
     return codes.astype(np.int64), PairUniverse(keys // max(len(names), 1), is_reference)
+
+
+def _people(samples: Samples) -> tuple[Person, ...]:
+    """Group and subject, in the order of the numbers that ``_subjects`` gives."""
+    return tuple(sorted({(str(g), str(s)) for g, s in zip(samples.groups, samples.subjects, strict=True)}))
 
 
 def _blocks(samples: Samples, codes: Int64, kind: ReferenceKind) -> Iterator[_Block]:

@@ -47,7 +47,7 @@ def make_centerface_dynamic(data: bytes, name: str = "centerface") -> bytes:
     images = [value for value in graph.input if value.name not in weights]
     if len(images) != 1:
         raise _unsupported(name, "one image input", f"{len(images)} inputs")
-    channels = tuple(output.type.tensor_type.shape.dim[1].dim_value for output in graph.output)
+    channels = tuple(_num_channels(output) for output in graph.output)
     if channels != _OUTPUT_CHANNELS:
         raise _unsupported(name, f"outputs of {_OUTPUT_CHANNELS} channels", str(channels))
 
@@ -66,6 +66,12 @@ def make_centerface_dynamic(data: bytes, name: str = "centerface") -> bytes:
     onnx.checker.check_model(model)
     serialised: bytes = model.SerializeToString(deterministic=True)
     return serialised
+
+
+def _num_channels(value: onnx.ValueInfoProto) -> int:
+    """The declared second dimension; 0 where none is."""
+    dimensions = value.type.tensor_type.shape.dim
+    return dimensions[1].dim_value if len(dimensions) > 1 else 0
 
 
 def _float_value(name: str, shape: list[int | str]) -> onnx.ValueInfoProto:

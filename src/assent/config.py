@@ -12,6 +12,8 @@ import platformdirs
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from assent.errors import UsageError
+
 
 class Settings(BaseSettings):
     """Where things are kept and how much of the machine is used."""
@@ -34,7 +36,9 @@ class Settings(BaseSettings):
         description="SQLAlchemy URL of the records, e.g. `postgresql+psycopg://user@host/db`. "
         "Default: SQLite in the data folder.",
     )
-    detector: str = Field(default="centerface", description="The model that finds faces, by its manifest name.")
+    detector: str = Field(
+        default="centerface", description="The model that finds faces, by its manifest name."
+    )
     embedder: str = Field(
         default="dlib-resnet-v1", description="The model that makes templates, by its manifest name."
     )
@@ -56,7 +60,8 @@ class Settings(BaseSettings):
         default = Path(platformdirs.user_data_dir("assent", appauthor=False))
         if self.data_dir == default:
             return Path(platformdirs.user_config_dir("assent", appauthor=False)) / "keys" / "master.key"
-        return self.data_dir.with_name(self.data_dir.name + ".keys") / "master.key"
+        folder = self.data_dir.resolve()  # "." and ".." have no name to put ".keys" after
+        return folder.with_name(folder.name + ".keys") / "master.key"
 
     @cached_property
     def models_path(self) -> Path:
@@ -65,5 +70,15 @@ class Settings(BaseSettings):
 
     @cached_property
     def records_url(self) -> str:
-        """The SQLAlchemy URL of the records."""
-        return self.database_url or f"sqlite:///{self.data_dir / 'records.sqlite3'}"
+        """The SQLAlchemy URL of the records.
+
+        Raises:
+            UsageError: the data folder's path has a question mark, which ends a file's name in a URL.
+        """
+        if self.database_url is not None:
+            return self.database_url
+        if "?" in str(self.data_dir):
+            raise UsageError(
+                f"expected a data folder without a question mark in its path, got {self.data_dir}; rename it"
+            )
+        return f"sqlite:///{self.data_dir / 'records.sqlite3'}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assent.cli.common import YesOption, open_assent
-from assent.cli.output import JsonOption, console, print_json, print_table, rate, when
+from assent.cli.output import JsonOption, print_json, print_table, rate, say, when
 
 if TYPE_CHECKING:
     from assent.service.collections import CollectionSummary
@@ -46,7 +46,7 @@ def create(
     if as_json:
         print_json(made)
     else:
-        console.print(
+        say(
             f"Created {made.name} for {made.purpose}: at most {rate(made.fpir_target)} searches for somebody who is "
             f"not in it may name anybody."
         )
@@ -85,12 +85,12 @@ def show(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) ->
         print_json({**_summary(summary), "templates": templates})
         return
     record = summary.collection
-    console.print(
-        f"[bold]{record.name}[/bold]: {summary.num_people} people, {summary.num_templates} photos, purpose "
-        f"{record.purpose}, FPIR at most {record.fpir_target:g}; the evidence supports {_limit(summary)} people."
+    say(
+        f"{record.name}: {summary.num_people} people, {summary.num_templates} photos, purpose "
+        f"{record.purpose}, FPIR at most {record.fpir_target:g}; {_supported(summary)}."
     )
     rows = [(t.id, refs[t.person_id], t.consent_id, when(t.created_at)) for t in templates]
-    print_table(None, ["template", "person", "consent", "enrolled"], rows)
+    print_table(None, ["template!", "person", "consent!", "enrolled"], rows)
 
 
 @app.command()
@@ -111,9 +111,9 @@ def policy(
     if as_json:
         print_json(_summary(summary))
     else:
-        console.print(
-            f"{name}: FPIR at most {summary.collection.fpir_target:g}; the evidence supports {_limit(summary)} people, "
-            f"{summary.num_people} are enrolled."
+        say(
+            f"{name}: FPIR at most {summary.collection.fpir_target:g}; {_supported(summary)}, {summary.num_people} "
+            f"enrolled."
         )
 
 
@@ -129,7 +129,7 @@ def remove(
     if as_json:
         print_json({"removed": template_id})
     else:
-        console.print(f"Removed template {template_id}.")
+        say(f"Removed template {template_id}.")
 
 
 @app.command()
@@ -144,9 +144,9 @@ def delete(
     if as_json:
         print_json({"dry_run": not yes, **_summary(summary)})
     elif yes:
-        console.print(f"Deleted {name} with {summary.num_templates} templates.")
+        say(f"Deleted {name} with {summary.num_templates} templates.")
     else:
-        console.print(
+        say(
             f"Would destroy {name} with {summary.num_templates} templates of {summary.num_people} people. Nothing was "
             f"done; add --yes to do it."
         )
@@ -154,6 +154,12 @@ def delete(
 
 def _limit(summary: CollectionSummary) -> str:
     return "none: no calibration" if summary.n_max is None else f"{summary.n_max:,}"
+
+
+def _supported(summary: CollectionSummary) -> str:
+    if summary.n_max is None:
+        return "no calibration of its model, so no search"
+    return f"the evidence supports {summary.n_max:,} people"
 
 
 def _summary(summary: CollectionSummary) -> dict[str, object]:

@@ -60,16 +60,25 @@ def open_assent(ctx: typer.Context) -> Assent:
     return Assent(settings=settings_of(ctx))
 
 
-def report(error: AssentError, *, as_json: bool) -> None:
-    """Print one error on standard error."""
+def report(error: AssentError, *, as_json: bool, photo: Path | None = None) -> None:
+    """Print one error on standard error, with the photo that it is about."""
     if as_json:
-        body = {"error": type(error).__name__, "message": error.message, "exit_code": error.exit_code}
+        body: dict[str, object] = {
+            "error": type(error).__name__,
+            "message": error.message,
+            "exit_code": error.exit_code,
+        }
+        if photo is not None:
+            body["photo"] = str(photo)
         reasons = getattr(error, "reasons", None)
         if reasons:
             body["reasons"] = [str(reason) for reason in reasons]
         sys.stderr.write(json.dumps(body, ensure_ascii=False) + "\n")
     else:
-        sys.stderr.write(f"Error: {error.message}\n")
+        from assent.cli.output import printable
+
+        about = "" if photo is None or str(photo) in error.message else f"{photo}: "
+        sys.stderr.write(printable(" ".join(f"Error: {about}{error.message}".splitlines())) + "\n")
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -78,6 +87,8 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         UsageError: the folder cannot be written, or the disk is full.
     """
+    if path.is_dir() or not path.name:
+        raise UsageError(f"cannot write {path}: it is a folder; give a file's name")
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,5 +97,6 @@ def write_bytes(path: Path, data: bytes) -> None:
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}; choose another place for it") from error
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not a file's name"
+        raise UsageError(f"cannot write {path}: {why}; choose another place for it") from error

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assent.cli.common import YesOption, open_assent
-from assent.cli.output import JsonOption, console, print_json, print_table, when
+from assent.cli.output import JsonOption, print_json, print_table, say, when
 
 if TYPE_CHECKING:
     from assent.store.values import ConsentRecord, ReceiptRecord
 
 app = typer.Typer(name="consent", no_args_is_help=True, help="Consents: record, list, show, withdraw, sweep.")
+
+MAX_DAYS = 36_525
+"""A hundred years: no consent outlives the person who gave it."""
 
 ConsentArgument = Annotated[str, typer.Argument(help="The consent's id.", show_default=False)]
 
@@ -41,7 +44,7 @@ def record(
         typer.Option(help="Last day of the term, e.g. 2027-12-31. This or --days.", show_default=False),
     ] = None,
     days: Annotated[
-        int | None, typer.Option(min=1, help="Term in days from now.", show_default=False)
+        int | None, typer.Option(min=1, max=MAX_DAYS, help="Term in days from now.", show_default=False)
     ] = None,
     notice_version: Annotated[str, typer.Option(help="Your name for that text.")] = "1",
     language: Annotated[str, typer.Option(help="Of the notice.")] = "en",
@@ -58,10 +61,10 @@ def record(
     Example: `assent consent record ana -p club-photos --controller "Chess Club" --notice notice.txt
     --evidence ana-signed.pdf --days 365`
     """
-    from assent.service.images import read_bytes
+    from assent.service.images import read_document
     from assent.service.people import LEGAL_BASIS
 
-    text = _decoded(read_bytes(notice, max_bytes=2**20), notice)
+    text = _decoded(read_document(notice, what="notice", max_bytes=2**20), notice)
     with open_assent(ctx) as assent:
         consent = assent.consents.record(
             person,
@@ -71,17 +74,15 @@ def record(
             notice_version=notice_version,
             language=language,
             method=method,
-            evidence=evidence if len(evidence) == 64 and not Path(evidence).exists() else Path(evidence),
+            evidence=evidence,
             expires_at=_end_of_day(until) if until else None,
-            term=timedelta(days=days) if days else None,
+            term=None if days is None else timedelta(days=days),
             legal_basis=legal_basis or LEGAL_BASIS,
         )
     if as_json:
         print_json(consent)
     else:
-        console.print(
-            f"Recorded consent {consent.id}: {person} agrees to {purpose} until {when(consent.expires_at)}."
-        )
+        say(f"Recorded consent {consent.id}: {person} agrees to {purpose} until {when(consent.expires_at)}.")
 
 
 @app.command("list")
@@ -101,7 +102,7 @@ def list_consents(
         (c.id, c.person_ref, c.purpose, _state(c, now), when(c.given_at), when(c.expires_at))
         for c in consents
     ]
-    print_table("Consents", ["id", "person", "purpose", "state", "given", "until"], rows)
+    print_table("Consents", ["id!", "person", "purpose", "state", "given", "until"], rows)
 
 
 @app.command()
@@ -134,13 +135,16 @@ def withdraw(
             if as_json:
                 print_json({"dry_run": True, "consent": consent.id, "would_destroy_templates": num_templates})
             else:
-                console.print(
+                say(
                     f"Would withdraw consent {consent.id} ({consent.purpose}) and destroy {num_templates} templates "
                     f"and their key. Nothing was done; add --yes to do it."
                 )
             return
         receipt = assent.consents.withdraw(consent_id, reason=reason)
-    _print_receipts([receipt], as_json=as_json)
+    if as_json:
+        print_json(receipt)
+    else:
+        print_receipt(receipt)
 
 
 @app.command()
@@ -148,17 +152,11 @@ def sweep(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """Destroy what rests on consents whose term has ended (searches ignore it already). Run it daily."""
     with open_assent(ctx) as assent:
         receipts = list(assent.consents.sweep())
-    if receipts or as_json:
-        _print_receipts(receipts, as_json=as_json)
-    else:
-        console.print("No consent has expired since the last sweep.")
-
-
-def _print_receipts(receipts: list[ReceiptRecord], *, as_json: bool) -> None:
     if as_json:
-        print_json(receipts[0] if len(receipts) == 1 else receipts)
-        return
-    for receipt in receipts:
+        print_json(receipts)
+    elif not receipts:
+        say("No consent has expired since the last sweep.")
+    for receipt in () if as_json else receipts:
         print_receipt(receipt)
 
 
@@ -170,7 +168,7 @@ def print_receipt(receipt: ReceiptRecord) -> None:
     statement = fields.pop("statement", None)
     print_table("Receipt", ["field", "value"], fields.items())
     if statement:
-        console.print(f"\n{statement}")
+        say(f"\n{statement}")
 
 
 def _state(consent: ConsentRecord, now: datetime) -> str:
@@ -190,7 +188,7 @@ def _end_of_day(day: str) -> datetime:
 
     try:
         return datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise IncompleteConsent(f"--until must be a day such as 2027-12-31, got {day!r}") from error
 
 

@@ -14,15 +14,15 @@ from assent.cli.common import (
     PhotosArgument,
     PurposeOption,
     open_assent,
-    report,
     write_bytes,
 )
-from assent.cli.output import JsonOption, console, print_json, print_table, rate, steps
-from assent.errors import AssentError, FaceError, ImageError, UsageError
+from assent.cli.output import JsonOption, print_json, print_table, rate, say, to_json
+from assent.cli.photos import each_photo, finish, print_outcomes
+from assent.errors import UsageError
 
 if TYPE_CHECKING:
     from assent.service import Assent
-    from assent.service.results import Enrolment, SearchResult
+    from assent.service.results import DetectionResult, Enrolment, SearchResult
     from assent.types import Face
 
 ThoroughOption = Annotated[
@@ -52,42 +52,28 @@ def enrol(
 ) -> None:
     """Enrol photos of a person who agreed. Three photos miss far less than one.
 
-    Each photo is enrolled whole or refused with a reason; the exit code is that of the last refusal.
+    Each photo is enrolled whole or refused with a reason of its own; the exit code is that of the last refusal.
 
     Example: `assent enrol ana1.jpg ana2.jpg ana3.jpg --person ana -c club`
     """
-    done: list[dict[str, object]] = []
-    failure: AssentError | None = None
-    with open_assent(ctx) as assent, steps("Enrolling", len(photos)) as step:
-        for photo in photos:
-            try:
-                made = assent.enrol(
-                    photo,
-                    person=person,
-                    collection=collection,
-                    choose="largest" if largest else "only",
-                    allow_mismatch=allow_mismatch,
-                )
-                done.append({"photo": photo, "enrolment": made})
-            except (ImageError, FaceError) as error:
-                # The other photos stand on their own.
-                failure = error
-                done.append({"photo": photo, "refused": type(error).__name__, "message": error.message})
-            step()
+    with open_assent(ctx) as assent:
+
+        def enrol_one(photo: Path) -> Enrolment:
+            return assent.enrol(
+                photo,
+                person=person,
+                collection=collection,
+                choose="largest" if largest else "only",
+                allow_mismatch=allow_mismatch,
+            )
+
+        outcomes = each_photo(photos, "Enrolling", enrol_one)
     if as_json:
-        print_json(done)
+        print_json([o.as_json(lambda made: {"enrolment": made}) for o in outcomes])
     else:
-        _print_enrolments(done, person, collection)
-    if failure is not None:
-        raise typer.Exit(failure.exit_code)
-
-
-def _print_enrolments(done: list[dict[str, object]], person: str, collection: str) -> None:
-    rows = []
-    for item in done:
-        made = item.get("enrolment")
-        rows.append((item["photo"], _enrolled(made) if made is not None else f"refused: {item['message']}"))  # type: ignore[arg-type]
-    print_table(f"{person} in {collection}", ["photo", "result"], rows)
+        rows = [(o.photo, _enrolled(o.result)) for o in outcomes if o.result is not None]
+        print_outcomes(rows, f"{person} in {collection}", ["photo", "result"])
+    finish(outcomes, as_json=as_json)
 
 
 def _enrolled(made: Enrolment) -> str:
@@ -126,42 +112,59 @@ def search(
 
     Example: `assent search party.jpg -c club -p club-photos --annotate out/`
     """
-    results: list[tuple[Path, SearchResult]] = []
-    with open_assent(ctx) as assent, steps("Searching", len(photos)) as step:
-        for photo in photos:
+    pictures = {} if annotate is None else annotated_paths(photos, annotate)
+    with open_assent(ctx) as assent:
+
+        def search_one(photo: Path) -> SearchResult:
             result = assent.search(
                 photo,
                 collection=collection,
                 purpose=purpose,
                 threshold=threshold,
                 max_candidates=max_candidates,
-                thorough=annotate is not None,
+                thorough=bool(pictures),
             )
-            results.append((photo, result))
-            if annotate is not None:
-                save_annotated(assent, photo, result, annotate)
-            step()
+            if photo in pictures:
+                write_bytes(pictures[photo], encode_picture(assent, photo, result))
+            return result
+
+        outcomes = each_photo(photos, "Searching", search_one)
     if as_json:
-        print_json([{"photo": photo, **_result(result)} for photo, result in results])
+        print_json([o.as_json(_result) for o in outcomes])
     else:
-        print_search(results)
-        if annotate is not None:
-            console.print(f"Pictures, everybody else blurred, are in {annotate}/.")
+        results = [(o.photo, o.result) for o in outcomes if o.result is not None]
+        if results:
+            print_search(results)
+            if annotate is not None:
+                say(f"Pictures, everybody else blurred, are in {annotate}/.")
+    finish(outcomes, as_json=as_json)
 
 
-def save_annotated(assent: Assent, photo: Path, result: SearchResult, folder: Path) -> Path:
-    """Write the picture in which only candidates are visible.
+def annotated_paths(photos: list[Path], folder: Path) -> dict[Path, Path]:
+    """Where each photo's picture goes: ``FOLDER/NAME.png``, numbered where several photos have one name.
 
     Raises:
-        UsageError: the folder cannot be written.
+        UsageError: the folder holds one of the photos, so that an original could be overwritten.
     """
+    taken: set[str] = set()
+    paths: dict[Path, Path] = {}
+    for photo in dict.fromkeys(photos):
+        if photo.resolve().parent == folder.resolve():
+            raise UsageError(f"{photo} itself is in {folder}; choose another folder for --annotate")
+        names = (
+            f"{photo.stem}{suffix}.png" for suffix in ("", *(f"-{n}" for n in range(2, len(photos) + 2)))
+        )
+        name = next(name for name in names if name.casefold() not in taken)
+        taken.add(name.casefold())
+        paths[photo] = folder / name
+    return paths
+
+
+def encode_picture(assent: Assent, photo: Path, result: SearchResult) -> bytes:
+    """A PNG of the photo in which only candidates are visible."""
     from assent.service.pictures import encode_png
 
-    out = folder / f"{photo.stem}.png"
-    if out.resolve() == photo.resolve():
-        raise UsageError(f"{out} is the photo itself; choose another folder for --annotate")
-    write_bytes(out, encode_png(assent.annotate(photo, result).image_rgb))
-    return out
+    return encode_png(assent.annotate(photo, result).image_rgb)
 
 
 def print_search(results: list[tuple[Path, SearchResult]]) -> None:
@@ -179,13 +182,13 @@ def print_search(results: list[tuple[Path, SearchResult]]) -> None:
     for policy in {
         result.policy.similarity: result.policy for _, result in results if result.policy
     }.values():
-        console.print(
+        say(
             f"Threshold: similarity {policy.similarity:.1f} (false matches at most {rate(policy.max_fmr)}), so that "
             f"with {policy.gallery_size} people at most {rate(policy.fpir_target)} searches for somebody else name "
             f"anybody."
         )
     if all(result.policy is None for _, result in results):
-        console.print("Nobody is enrolled with a live consent: nothing was compared.")
+        say("Nobody is enrolled with a live consent: nothing was compared.")
 
 
 def _rows(photo: Path, result: SearchResult) -> list[tuple[object, ...]]:
@@ -212,9 +215,7 @@ def _rows(photo: Path, result: SearchResult) -> list[tuple[object, ...]]:
     return rows
 
 
-def _result(result: SearchResult) -> dict[str, object]:
-    from assent.cli.output import to_json
-
+def _result(result: SearchResult | DetectionResult) -> dict[str, object]:
     return dict(to_json(result))
 
 
@@ -247,7 +248,7 @@ def verify(
         print_json(answer)
     else:
         verdict = "match" if answer.is_match else "no match"
-        console.print(
+        say(
             f"{verdict}: similarity {answer.similarity:.1f}, threshold {answer.threshold_similarity:g}. Two different "
             f"people score this high in at most {rate(answer.fmr_at_score)} comparisons."
         )
@@ -265,34 +266,12 @@ def detect(
 
     Example: `assent detect party.jpg --json`
     """
-    found: list[tuple[Path, dict[str, object]]] = []
-    failure: AssentError | None = None
-    with open_assent(ctx) as assent, steps("Detecting", len(photos)) as step:
-        for photo in photos:
-            try:
-                result = assent.detect(photo, thorough=thorough)
-                found.append(
-                    (
-                        photo,
-                        {
-                            "faces": result.faces,
-                            "image_width": result.image_width,
-                            "image_height": result.image_height,
-                        },
-                    )
-                )
-            except ImageError as error:
-                failure = error
-                found.append(
-                    (photo, {"refused": type(error).__name__, "message": error.message, "faces": ()})
-                )
-                if not as_json:
-                    report(error, as_json=False)
-            step()
+    with open_assent(ctx) as assent:
+        outcomes = each_photo(photos, "Detecting", lambda photo: assent.detect(photo, thorough=thorough))
     if as_json:
-        print_json([{"photo": photo, **item} for photo, item in found])
+        print_json([o.as_json(_result) for o in outcomes])
     else:
-        rows = [row for photo, item in found for row in _face_rows(photo, item["faces"])]  # type: ignore[arg-type]
+        rows = [row for o in outcomes if o.result is not None for row in _face_rows(o.photo, o.result.faces)]
         columns = [
             "photo",
             "face",
@@ -303,9 +282,8 @@ def detect(
             "brightness>",
             "enrol",
         ]
-        print_table(None, columns, rows)
-    if failure is not None:
-        raise typer.Exit(failure.exit_code)
+        print_outcomes(rows, None, columns)
+    finish(outcomes, as_json=as_json)
 
 
 def _face_rows(photo: Path, faces: tuple[Face, ...]) -> list[tuple[object, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from assent.cli.common import YesOption, open_assent
-from assent.cli.output import JsonOption, console, print_json
+from assent.cli.output import JsonOption, print_json, say
 
 app = typer.Typer(name="keys", no_args_is_help=True, help="The master key: rotate.")
 
@@ -24,11 +24,9 @@ def rotate(ctx: typer.Context, yes: YesOption = False, as_json: JsonOption = Fal
     if as_json:
         print_json({"dry_run": not yes, "key_file": key_path})
     elif yes:
-        console.print(
-            f"The master key in {key_path} is new. Backups made before cannot be decrypted with it."
-        )
+        say(f"The master key in {key_path} is new. Backups made before cannot be decrypted with it.")
     else:
-        console.print(
+        say(
             f"Would replace the master key in {key_path}, after which older backups of the records cannot be "
             f"decrypted. Nothing was done; add --yes to do it."
         )

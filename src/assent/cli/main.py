@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ import typer
 
 from assent.cli import calibrate, collection, consent, demo, faces, keys, log, models, person
 from assent.cli.common import report
-from assent.errors import AssentError
+from assent.errors import AssentError, UsageError
 from assent.version import __version__
 
 app = typer.Typer(
@@ -70,11 +71,32 @@ def run(arguments: list[str]) -> int:
     Returns:
         The exit code (docs/errors.md).
     """
+    as_json = "--json" in arguments
+    _accept_any_text()
     try:
-        app(arguments, prog_name="assent")
+        code = app(arguments, prog_name="assent", standalone_mode=False)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except typer.TyperException as error:
+        return _refuse_usage(error, as_json=as_json)
     except AssentError as error:
-        report(error, as_json="--json" in arguments)
+        report(error, as_json=as_json)
         return error.exit_code
-    return 0
+    return code if isinstance(code, int) else 0
+
+
+def _accept_any_text() -> None:
+    """Print what the terminal's encoding lacks, such as a file's name of odd bytes, as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _refuse_usage(error: typer.TyperException, *, as_json: bool) -> int:
+    """One line for a word that is missing or off; nothing more where the help was shown already."""
+    said = " ".join(error.format_message().split()).rstrip(".")
+    if said:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "assent"
+        report(UsageError(f"{said}; see {command} --help"), as_json=as_json)
+    return error.exit_code

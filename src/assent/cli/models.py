@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from assent.cli.common import settings_of
-from assent.cli.output import BytesProgress, JsonOption, console, print_json, print_table
+from assent.cli.output import BytesProgress, JsonOption, print_json, print_table, say
 from assent.errors import ModelCorrupt, ModelMissing
 
 app = typer.Typer(name="models", no_args_is_help=True, help="Model files: list, pull, add, verify.")
@@ -75,7 +75,7 @@ def add(
     if as_json:
         print_json(status)
     else:
-        console.print(f"Added {status.name} as {status.path}.")
+        say(f"Added {status.name} as {status.path}.")
 
 
 @app.command()

@@ -20,11 +20,15 @@ import typer
 from rich.console import Console
 from rich.progress import TaskID
 from rich.table import Table
+from rich.text import Text
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.", show_default=False)]
 
 console = Console()
 errors = Console(stderr=True)
+
+_WIDE = 10_000
+"""Columns of what is not a terminal: a table in a file or a pipe is not folded."""
 
 
 def to_json(value: Any) -> Any:
@@ -54,21 +58,61 @@ def to_json(value: Any) -> Any:
 
 def print_json(value: Any) -> None:
     """One JSON value on standard output, indented."""
-    sys.stdout.write(json.dumps(to_json(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    sys.stdout.write(json_text(value) + "\n")
+
+
+def json_text(value: Any) -> str:
+    """One JSON value, indented."""
+    return json.dumps(to_json(value), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def say(text: str) -> None:
+    """A sentence for people on standard output, as it is: brackets are not markup, nothing is folded in a pipe."""
+    console.print(printable(text), markup=False, highlight=False, soft_wrap=not console.is_terminal)
+
+
+def printable(text: str) -> str:
+    r"""``text`` with what would steer a terminal, as a file's name may hold, written as escapes; lines stay.
+
+    Example:
+        >>> printable("a\x1b[2Jb")
+        'a\\x1b[2Jb'
+    """
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def print_table(title: str | None, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table for people; columns whose header ends in ``>`` are set to the right."""
-    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    """A table for people.
+
+    Args:
+        title: above it; None for none.
+        columns: headers; ``>`` at the end sets the column to the right, ``!`` never folds it.
+        rows: cells, shown as they are: brackets are not markup.
+    """
+    table = Table(
+        title=Text(title) if title else None,
+        title_justify="left",
+        header_style="bold",
+        box=None,
+        pad_edge=False,
+    )
     for column in columns:
         table.add_column(
-            column.rstrip(">"), justify="right" if column.endswith(">") else "left", overflow="fold"
+            column.rstrip(">!"),
+            justify="right" if column.endswith(">") else "left",
+            no_wrap=column.endswith("!"),
+            overflow="fold",
         )
     num_rows = 0
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*(Text("" if cell is None else printable(str(cell))) for cell in row))
         num_rows += 1
-    console.print(table if num_rows else f"{title + ': ' if title else ''}none")
+    if not num_rows:
+        say(f"{title + ': ' if title else ''}none")
+    elif console.is_terminal:
+        console.print(table)
+    else:
+        console.print(table, width=_WIDE, crop=False)
 
 
 def rate(value: float) -> str:
@@ -98,6 +142,7 @@ class BytesProgress:
             DownloadColumn(),
             TimeRemainingColumn(),
             console=errors,
+            disable=not errors.is_terminal,
         )
         self._task: int | None = None
 
@@ -122,7 +167,7 @@ def counting(label: str) -> Iterator[Callable[[int, int], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=errors, transient=True) as progress:
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
         task = progress.add_task(label, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
@@ -132,6 +177,7 @@ def steps(label: str, total: int) -> Iterator[Any]:
     """A progress bar over ``total`` steps on standard error; yields a function to call after each."""
     from rich.progress import Progress
 
-    with Progress(console=errors, transient=True) as progress:
+    # Standard error of a script is for errors alone.
+    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
         task = progress.add_task(label, total=total)
         yield lambda: progress.advance(task)

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from assent.cli.common import YesOption, open_assent, write_bytes
-from assent.cli.output import JsonOption, console, print_json, print_table, when
+from assent.cli.output import JsonOption, print_json, print_table, say, when
 
-app = typer.Typer(name="person", no_args_is_help=True, help="People: add, list, show, erase.")
+app = typer.Typer(name="person", no_args_is_help=True, help="People: add, list, erase.")
 
 RefArgument = Annotated[str, typer.Argument(help="The id you use for this person.", show_default=False)]
 
@@ -31,7 +31,7 @@ def add(
     if as_json:
         print_json(person)
     else:
-        console.print(f"Added {person.ref}. Next: assent consent record {person.ref} ...")
+        say(f"Added {person.ref}. Next: assent consent record {person.ref} ...")
 
 
 @app.command("list")
@@ -46,11 +46,8 @@ def list_people(ctx: typer.Context, as_json: JsonOption = False) -> None:
     if as_json:
         print_json([{"person": person, "live_purposes": purposes[person.id]} for person in people])
         return
-    rows = [
-        (p.ref, p.name or "", ", ".join(purposes[p.id]) or "-", when(p.created_at), when(p.erased_at))
-        for p in people
-    ]
-    print_table("People", ["id", "name", "agrees to", "added", "erased"], rows)
+    rows = [(p.ref, p.name or "", ", ".join(purposes[p.id]) or "-", when(p.created_at)) for p in people]
+    print_table("People", ["id!", "name", "agrees to", "added"], rows)
 
 
 @app.command()
@@ -70,16 +67,16 @@ def erase(ctx: typer.Context, ref: RefArgument, yes: YesOption = False, as_json:
     if as_json:
         print_json(receipts)
     else:
-        console.print(f"Erased {ref}: {len(receipts)} consents withdrawn, name blanked.")
+        say(f"Erased {ref}: {len(receipts)} consents withdrawn, name blanked.")
         for receipt in receipts:
-            console.print(f"  receipt {receipt.id}")
+            say(f"  receipt {receipt.id}")
 
 
 def _say_dry_run(ref: str, live: list[str], *, as_json: bool) -> None:
     if as_json:
         print_json({"dry_run": True, "person": ref, "would_withdraw": live})
     else:
-        console.print(
+        say(
             f"Would withdraw {len(live)} live consents of {ref}, destroy their keys and templates, and blank the name. "
             f"Nothing was done; add --yes to do it."
         )
@@ -95,17 +92,15 @@ def export(
 
     Example: `assent export ana --out ana.json`
     """
-    import json
-
-    from assent.cli.output import to_json
+    from assent.cli.output import json_text
 
     with open_assent(ctx) as assent:
         held = assent.people.export(ref)
     if out is None:
         print_json(held)
         return
-    write_bytes(out, (json.dumps(to_json(held), indent=2, ensure_ascii=False) + "\n").encode())
+    write_bytes(out, (json_text(held) + "\n").encode())
     if as_json:
         print_json({"written": out})
     else:
-        console.print(f"Wrote {out}.")
+        say(f"Wrote {out}.")

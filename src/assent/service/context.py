@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from assent.calibration.profile import CalibrationProfile, builtin_profile
 from assent.config import Settings
-from assent.errors import NoCalibration
+from assent.errors import CalibrationError, NoCalibration
 from assent.models.store import ModelStore
 from assent.service.galleries import Galleries
 from assent.store.records import Records
@@ -30,6 +30,17 @@ def utc_now() -> datetime:
 def default_actor() -> str:
     """Who asks when nobody says so: the operating system's user number, which names nobody."""
     return f"os-user-{os.getuid()}" if hasattr(os, "getuid") else "os-user"
+
+
+def _read_profile(path: Path) -> CalibrationProfile:
+    try:
+        return CalibrationProfile.from_json(path.read_bytes())
+    except OSError as error:
+        raise CalibrationError(
+            f"the calibration {path} cannot be read: {error.strerror}; make it readable, or remove it"
+        ) from error
+    except CalibrationError as error:
+        raise CalibrationError(f"{path}: {error.message}") from error
 
 
 class Context:
@@ -100,10 +111,7 @@ class Context:
             return self._profiles[model_digest]
 
     def _find_profile(self, model_digest: str) -> CalibrationProfile:
-        own = [
-            CalibrationProfile.from_json(path.read_bytes())
-            for path in sorted(self.calibrations_dir.glob("*.json"))
-        ]
+        own = [_read_profile(path) for path in sorted(self.calibrations_dir.glob("*.json"))]
         matching = [profile for profile in own if profile.model_digest == model_digest]
         if matching:
             return max(matching, key=lambda profile: profile.created)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from assent.errors import IncompleteConsent, UsageError
+from assent.errors import IncompleteConsent
 from assent.service.context import Context
-from assent.service.images import read_bytes
+from assent.service.images import read_document
 from assent.store.values import ConsentRecord, PersonRecord, ReceiptRecord
 from assent.types import JsonObject
 
 MAX_EVIDENCE_BYTES = 256 * 2**20
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 LEGAL_BASIS = "explicit consent (GDPR Art. 9(2)(a))"
 
 
@@ -119,6 +121,8 @@ class Consents:
         given = given_at or self._ctx.clock()
         if (expires_at is None) == (term is None):
             raise IncompleteConsent("a consent needs a term: either expires_at or term, got both or neither")
+        evidence_sha256 = _evidence_sha256(evidence)
+        ends = expires_at if expires_at is not None else _end_of_term(given, term or timedelta())
         with self._ctx.records.transaction() as tx:
             notice = tx.add_notice(version=notice_version, language=language, text=notice_text)
             return tx.record_consent(
@@ -127,10 +131,10 @@ class Consents:
                 purpose=purpose,
                 notice_id=notice.id,
                 method=method,
-                evidence_sha256=_evidence_sha256(evidence),
+                evidence_sha256=evidence_sha256,
                 legal_basis=legal_basis,
                 given_at=given,
-                expires_at=expires_at if expires_at is not None else given + (term or timedelta()),
+                expires_at=ends,
             )
 
     def get(self, consent_id: str) -> ConsentRecord:
@@ -173,10 +177,20 @@ class Consents:
             return tuple(tx.sweep_expired())
 
 
+def _end_of_term(given_at: datetime, term: timedelta) -> datetime:
+    try:
+        return given_at + term
+    except OverflowError as error:
+        raise IncompleteConsent(
+            "a consent needs a term that ends before the year 10000, got a longer one; give a shorter term"
+        ) from error
+
+
 def _evidence_sha256(evidence: bytes | Path | str) -> str:
-    if isinstance(evidence, str) and len(evidence) == 64:
-        try:
-            return bytes.fromhex(evidence).hex()
-        except ValueError as error:
-            raise UsageError("evidence must be a file or 64 hexadecimal digits of its sha256") from error
-    return hashlib.sha256(read_bytes(evidence, max_bytes=MAX_EVIDENCE_BYTES)).hexdigest()
+    if isinstance(evidence, str) and _SHA256.fullmatch(evidence):
+        return evidence.lower()
+    if not isinstance(evidence, bytes):
+        evidence = read_document(Path(evidence), what="evidence", max_bytes=MAX_EVIDENCE_BYTES)
+    if not evidence:
+        raise IncompleteConsent("expected the bytes of a signed release, got none; give the right ones")
+    return hashlib.sha256(evidence).hexdigest()

@@ -18,6 +18,7 @@ from assent.service.galleries import GalleryEntry, LoadedGallery, kind_of
 from assent.service.images import ImageSource
 from assent.service.policy import AppliedPolicy, policy_for
 from assent.service.results import Candidate, EmbeddedFace, FaceAnswer, SearchResult, Verification
+from assent.store.fields import PURPOSE
 from assent.store.transaction import Reading
 from assent.store.values import CollectionRecord
 from assent.types import JsonObject
@@ -195,7 +196,8 @@ def recording_refusals(ctx: Context, act: str, collection: str, purpose: str) ->
             body = {
                 "actor": ctx.actor,
                 "act": act,
-                "purpose": purpose,
+                # What is no purpose at all may be anything, a name too.
+                "purpose": purpose if PURPOSE.fullmatch(purpose) else None,
                 "collection": tx.collection(collection).id,
                 "refusal": type(error).__name__,
             }

@@ -3,8 +3,9 @@
     master key (key file) -> collection key -> person's key in that collection -> template, user vector
 
 What is sealed is ``nonce (12 bytes) || ciphertext || tag (16 bytes)``; the nonce is random. The associated
-data name the store, the collection, the person and the template, so that a ciphertext moved to another
-row does not open. Why it is built this way: ``docs/decisions/0003-keys.md``.
+data name the store, the collection, the person and the template, so that a ciphertext moved to another row
+does not open; they are unambiguous because every part is a UUID, a number or a constant. Why it is built
+this way: ``docs/decisions/0003-keys.md``.
 """
 
 from __future__ import annotations
@@ -37,11 +38,6 @@ def key_fingerprint(key: bytes) -> str:
     return hashlib.sha256(b"assent key fingerprint\0" + key).hexdigest()[:32]
 
 
-def _aad(*parts: str) -> bytes:
-    """Associated data; unambiguous because every part is a UUID or a constant without a bar."""
-    return "|".join((_FORMAT, *parts)).encode("ascii")
-
-
 def _seal(cipher: AESGCM, plaintext: bytes, aad: bytes) -> bytes:
     nonce = secrets.token_bytes(NONCE_BYTES)
     return nonce + cipher.encrypt(nonce, plaintext, aad)
@@ -68,76 +64,84 @@ def _vector(plaintext: bytes) -> Float32:
 class PersonKey:
     """One person's key in one collection; what seals their templates and user vector there."""
 
-    __slots__ = ("_cipher", "_place", "fingerprint_source")
+    __slots__ = ("_cipher", "_key", "_place")
 
-    def __init__(self, store_id: str, collection_id: str, person_id: str, key: bytes) -> None:
+    def __init__(self, place: str, key: bytes) -> None:
         self._cipher = AESGCM(key)
-        self._place = (store_id, collection_id, person_id)
-        self.fingerprint_source = key
+        self._key = key
+        self._place = place
 
     @property
     def fingerprint(self) -> str:
         """The key's name in receipts."""
-        return key_fingerprint(self.fingerprint_source)
+        return key_fingerprint(self._key)
 
     def seal_template(self, template_id: str, vector: Float32) -> bytes:
         """Seal a (D,) float32 template as little-endian bytes."""
-        return _seal(self._cipher, _vector_bytes(vector), _aad("template", *self._place, template_id))
+        return _seal(self._cipher, _vector_bytes(vector), self._aad("template", template_id))
 
     def open_template(self, template_id: str, sealed: bytes) -> Float32:
         """The (D,) float32 template, read-only. Raises ``StoreUnavailable`` where it does not open."""
-        return _vector(_unseal(self._cipher, sealed, _aad("template", *self._place, template_id)))
+        return _vector(_unseal(self._cipher, sealed, self._aad("template", template_id)))
 
     def seal_user_vector(self, num_templates: int, vector: Float32) -> bytes:
         """Seal the (D,) float32 mean of ``num_templates`` templates."""
-        aad = _aad("user-vector", *self._place, str(num_templates))
-        return _seal(self._cipher, _vector_bytes(vector), aad)
+        return _seal(self._cipher, _vector_bytes(vector), self._aad("user-vector", str(num_templates)))
 
     def open_user_vector(self, num_templates: int, sealed: bytes) -> Float32:
         """The (D,) float32 mean, read-only. Raises ``StoreUnavailable`` where it does not open."""
-        return _vector(_unseal(self._cipher, sealed, _aad("user-vector", *self._place, str(num_templates))))
+        return _vector(_unseal(self._cipher, sealed, self._aad("user-vector", str(num_templates))))
+
+    def _aad(self, what: str, which: str) -> bytes:
+        return f"{_FORMAT}|{what}|{self._place}|{which}".encode("ascii")
 
 
 class CollectionKey:
     """The key of one collection; wraps the keys of the people in it."""
 
-    __slots__ = ("_cipher", "_collection_id", "_store_id")
+    __slots__ = ("_cipher", "_place")
 
     def __init__(self, store_id: str, collection_id: str, key: bytes) -> None:
         self._cipher = AESGCM(key)
-        self._store_id = store_id
-        self._collection_id = collection_id
+        self._place = f"{store_id}|{collection_id}"
 
     def wrap_person_key(self, person_id: str, key: bytes) -> bytes:
         """Seal a person's 32-byte key."""
-        return _seal(self._cipher, key, _aad("person-key", self._store_id, self._collection_id, person_id))
+        return _seal(self._cipher, key, self._aad("person-key", person_id))
 
     def unwrap_person_key(self, person_id: str, wrapped: bytes) -> bytes:
         """The person's 32-byte key. Raises ``StoreUnavailable`` where it does not open."""
-        return _unseal(
-            self._cipher, wrapped, _aad("person-key", self._store_id, self._collection_id, person_id)
-        )
+        return _unseal(self._cipher, wrapped, self._aad("person-key", person_id))
 
     def person_key(self, person_id: str, wrapped: bytes) -> PersonKey:
         """The person's key, ready to open their templates."""
-        key = self.unwrap_person_key(person_id, wrapped)
-        return PersonKey(self._store_id, self._collection_id, person_id, key)
+        return PersonKey(f"{self._place}|{person_id}", self.unwrap_person_key(person_id, wrapped))
 
-    def new_person_key(self, person_id: str) -> tuple[PersonKey, bytes]:
-        """A fresh key for a person: ready to use, and wrapped for the records."""
+    def new_person_key(self, person_id: str) -> NewPersonKey:
+        """A fresh key for a person."""
         key = new_key()
-        return (
-            PersonKey(self._store_id, self._collection_id, person_id, key),
-            self.wrap_person_key(person_id, key),
+        return NewPersonKey(
+            PersonKey(f"{self._place}|{person_id}", key), self.wrap_person_key(person_id, key)
         )
 
     def wrap_mac_key(self, key: bytes) -> bytes:
         """Seal the collection's image MAC key."""
-        return _seal(self._cipher, key, _aad("mac-key", self._store_id, self._collection_id))
+        return _seal(self._cipher, key, self._aad("mac-key", ""))
 
     def unwrap_mac_key(self, wrapped: bytes) -> bytes:
         """The collection's image MAC key. Raises ``StoreUnavailable`` where it does not open."""
-        return _unseal(self._cipher, wrapped, _aad("mac-key", self._store_id, self._collection_id))
+        return _unseal(self._cipher, wrapped, self._aad("mac-key", ""))
+
+    def _aad(self, what: str, which: str) -> bytes:
+        return f"{_FORMAT}|{what}|{self._place}|{which}".encode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class NewPersonKey:
+    """A key just made: ready to use, and wrapped for the records."""
+
+    key: PersonKey
+    wrapped: bytes
 
 
 def image_mac(mac_key: bytes, image_sha256: bytes) -> bytes:
@@ -164,22 +168,24 @@ class Vault:
 
     def wrap_collection_key(self, collection_id: str, key: bytes) -> bytes:
         """Seal a collection's 32-byte key."""
-        return _seal(AESGCM(self.master_key), key, _aad("collection-key", self.store_id, collection_id))
+        return _seal(AESGCM(self.master_key), key, self._aad("collection-key", collection_id))
 
     def collection_key(self, collection_id: str, wrapped: bytes) -> CollectionKey:
         """The collection's key. Raises ``StoreUnavailable`` where it does not open."""
-        aad = _aad("collection-key", self.store_id, collection_id)
-        return CollectionKey(self.store_id, collection_id, _unseal(AESGCM(self.master_key), wrapped, aad))
+        key = _unseal(AESGCM(self.master_key), wrapped, self._aad("collection-key", collection_id))
+        return CollectionKey(self.store_id, collection_id, key)
 
     def check_value(self) -> bytes:
         """What the records keep to tell at once whether a key is theirs: the store's id, sealed."""
-        aad = _aad("key-check", self.store_id)
-        return _seal(AESGCM(self.master_key), self.store_id.encode("ascii"), aad)
+        return _seal(AESGCM(self.master_key), self.store_id.encode("ascii"), self._aad("key-check", ""))
 
     def matches(self, check_value: bytes) -> bool:
         """Whether ``check_value`` was made with this key for this store."""
         try:
-            _unseal(AESGCM(self.master_key), check_value, _aad("key-check", self.store_id))
+            _unseal(AESGCM(self.master_key), check_value, self._aad("key-check", ""))
         except StoreUnavailable:
             return False
         return True
+
+    def _aad(self, what: str, which: str) -> bytes:
+        return f"{_FORMAT}|{what}|{self.store_id}|{which}".encode("ascii")

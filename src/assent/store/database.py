@@ -26,6 +26,7 @@ _PRAGMAS = (
     "PRAGMA recursive_triggers=ON",
     "PRAGMA synchronous=FULL",
     "PRAGMA temp_store=MEMORY",
+    "PRAGMA cache_size=-32768",  # KiB: a gallery of 10,000 stays in memory while it is joined
 )
 
 

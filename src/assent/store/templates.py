@@ -242,13 +242,13 @@ class TemplateWrites(TemplateReads, GalleryWrites):
         return mac
 
     def _new_person_key(self, collection_id: str, person_id: str) -> PersonKey:
-        key, wrapped = self._collection_key(collection_id).new_person_key(person_id)
+        fresh = self._collection_key(collection_id).new_person_key(person_id)
         self._connection.execute(
             sa.insert(person_keys).values(
-                collection_id=collection_id, person_id=person_id, wrapped_key=wrapped
+                collection_id=collection_id, person_id=person_id, wrapped_key=fresh.wrapped
             )
         )
-        return key
+        return fresh.key
 
     def _write_user_vector(
         self, collection_id: str, person_id: str, key: PersonKey, vectors: Float32
@@ -305,10 +305,10 @@ class TemplateWrites(TemplateReads, GalleryWrites):
         remaining: list[_SealedTemplate],
     ) -> None:
         """Give a person a new key and seal what remains of them under it."""
-        new_key, wrapped = collection_key.new_person_key(person_id)
+        fresh = collection_key.new_person_key(person_id)
         self._connection.execute(
             _of_person(sa.update(person_keys), person_keys, collection_id, person_id).values(
-                wrapped_key=wrapped
+                wrapped_key=fresh.wrapped
             )
         )
         vectors = [old_key.open_template(item.id, item.sealed) for item in remaining]
@@ -316,9 +316,9 @@ class TemplateWrites(TemplateReads, GalleryWrites):
             self._connection.execute(
                 sa.update(templates)
                 .where(templates.c.id == item.id)
-                .values(sealed=new_key.seal_template(item.id, vector))
+                .values(sealed=fresh.key.seal_template(item.id, vector))
             )
-        self._write_user_vector(collection_id, person_id, new_key, np.stack(vectors))
+        self._write_user_vector(collection_id, person_id, fresh.key, np.stack(vectors))
 
 
 def _of_person(statement: Any, table: sa.Table, collection_id: str, person_id: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -134,7 +134,7 @@ class WithdrawalWrites(TemplateWrites, ConsentWrites, ReceiptReads):
         )
         after = self.consent(consent_id)
         if after.effective_expires_at != before.effective_expires_at:
-            for collection_id in sorted({place.collection_id for place in self._places(consent_id)}):
+            for collection_id in self._templates_by_collection(consent_id):
                 self._bump_epoch(collection_id)
         return after
 
@@ -154,29 +154,28 @@ class WithdrawalWrites(TemplateWrites, ConsentWrites, ReceiptReads):
             "withdrawal_reason": None if not reason else fields.line("reason", reason, max_chars=1000),
             "withdrawal_channel": None if not channel else fields.line("channel", channel, max_chars=64),
         }
-        destroyed = tuple(self._destroy_place(consent, place) for place in self._places(consent.id))
+        destroyed = tuple(
+            self._destroy_templates(collection_id, consent.person_id, template_ids)
+            for collection_id, template_ids in self._templates_by_collection(consent.id).items()
+        )
         self._connection.execute(
             sa.update(consents).where(consents.c.id == consent.id).values(withdrawn_at=self._now, **said)
         )
         self._has_destroyed = True
         return self._write_receipt(consent, cause, destroyed)
 
-    def _places(self, consent_id: str) -> list[Any]:
-        """(collection_id, template ids) wherever templates rest on this consent."""
+    def _templates_by_collection(self, consent_id: str) -> dict[str, list[str]]:
+        """Ids of the templates that rest on a consent, by collection id."""
+        # by consent alone: asked for one collection too, SQLite may choose the index of the collection
         query = (
-            sa.select(templates.c.collection_id)
+            sa.select(templates.c.collection_id, templates.c.id)
             .where(templates.c.consent_id == consent_id)
-            .distinct()
-            .order_by(templates.c.collection_id)
+            .order_by(templates.c.collection_id, templates.c.created_at, templates.c.id)
         )
-        return list(self._connection.execute(query))
-
-    def _destroy_place(self, consent: ConsentRecord, place: Any) -> DestroyedTemplates:
-        query = sa.select(templates.c.id).where(
-            templates.c.consent_id == consent.id, templates.c.collection_id == place.collection_id
-        )
-        template_ids = list(self._connection.execute(query).scalars())
-        return self._destroy_templates(place.collection_id, consent.person_id, template_ids)
+        found: dict[str, list[str]] = {}
+        for collection_id, template_id in self._connection.execute(query):
+            found.setdefault(collection_id, []).append(template_id)
+        return found
 
     def _write_receipt(
         self, consent: ConsentRecord, cause: EndCause, destroyed: tuple[DestroyedTemplates, ...]

@@ -14,7 +14,6 @@ import httpx2
 from assent.errors import DownloadFailed
 from assent.models.files import PART_SUFFIX, disk_errors, exclusive_part, sha256_of_file
 
-_CHUNK = 1 << 18
 _MAX_FRUITLESS_TRIES = 4
 _MAX_TRIES = 50
 _OK, _PARTIAL, _RANGE_NOT_SATISFIABLE = 200, 206, 416
@@ -180,7 +179,8 @@ def _append(client: httpx2.Client, url: str, part: BinaryIO, wanted: Wanted, pro
         with client.stream("GET", url, headers=headers) as response:
             if not _accept(response, part, there, wanted, progress):
                 return
-            for chunk in response.iter_raw(_CHUNK):
+            # As they come: a larger chunk would lose what it had gathered when the connection breaks.
+            for chunk in response.iter_raw():
                 part.write(chunk)
                 progress.advance(len(chunk))
                 if wanted.size_bytes is not None and part.tell() > wanted.size_bytes:

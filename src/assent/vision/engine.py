@@ -13,13 +13,13 @@ from assent.errors import ModelUnsupported
 from assent.models.manifest import Family, ModelEntry
 from assent.models.shape_predictor import ShapeTrees
 from assent.models.store import ModelStore
-from assent.types import Detections, Face, Float32, Quality, UInt8
-from assent.vision.align import ChipTemplate, chip_matrices, chip_template, cut_chip
+from assent.types import Detections, Face, Float32, UInt8
+from assent.vision.align import ChipTemplate, chip_template
 from assent.vision.chips import recipe_chips
 from assent.vision.detect import CenterFaceDetector, Detector, InputFormat, ScrfdDetector, YuNetDetector
 from assent.vision.embed import Embedder, EmbedderFormat, unit_rows
 from assent.vision.finder import FaceFinder, LookSettings
-from assent.vision.quality import PROBE_GATE, QualityGate, measure, refusals
+from assent.vision.quality import PROBE_GATE, QualityGate, judge, measure
 from assent.vision.recipe import DEFAULT_RECIPE, LANDMARK_RECIPE, Recipe
 
 T = TypeVar("T")
@@ -188,22 +188,8 @@ class FaceEngine:
     def _judged(
         self, image_rgb: UInt8, box_xyxy: Float32, landmarks_xy: Float32, score: float, gate: QualityGate
     ) -> Face:
-        matrix = chip_matrices(landmarks_xy[None], self._template.points_xy)[0]
-        chip = cut_chip(image_rgb, matrix, size_px=self._template.size_px)
-        measured = measure(chip, landmarks_xy, score)
-        return Face(box_xyxy, landmarks_xy, score, with_verdict(measured, gate))
-
-
-def with_verdict(quality: Quality, gate: QualityGate) -> Quality:
-    """The same measurements with the refusals of ``gate``."""
-    return Quality(
-        quality.inter_ocular_px,
-        quality.sharpness,
-        quality.brightness,
-        quality.yaw_ratio,
-        quality.confidence,
-        refusals(quality, gate),
-    )
+        quality = judge(measure(image_rgb, landmarks_xy, score), gate)
+        return Face(box_xyxy, landmarks_xy, score, quality)
 
 
 def largest_face(faces: Sequence[Face]) -> Face | None:

@@ -95,12 +95,14 @@ def _add(assent: Assent, templates: np.ndarray, chosen: range) -> None:
 
 def _evidence_for_anything(digest: str) -> str:
     profile = make_profile(digest)
-    curves = tuple(
-        curve.model_copy(
-            update={"fmr_upper": (1.0, 1e-1, 1e-3, 1e-5, 1e-6, 9e-7), "num_subject_pairs": 10**8}
-        )
-        for curve in profile.curves
-    )
+    upper = (1.0, 1e-1, 1e-3, 1e-5, 1e-6, 9e-7)
+    changes = {
+        "fmr_upper": upper,
+        "fmr": tuple(value / 2 for value in upper),
+        "num_subject_pairs": 10**8,
+        "num_nonmated_trials": 10**8,
+    }
+    curves = tuple(curve.model_copy(update=changes) for curve in profile.curves)
     return profile.model_copy(update={"curves": curves}).to_json()
 
 

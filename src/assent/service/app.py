@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from assent.config import Settings
 from assent.errors import UsageError
 from assent.models.store import ModelStore
-from assent.service import annotating, detecting, enrolling, searching
+from assent.service import annotating, detecting, enrolling, searching, verifying
 from assent.service.collections import Collections
 from assent.service.context import Clock, Context, default_actor, utc_now
 from assent.service.faces import Choose
@@ -139,8 +139,8 @@ class Assent:
         threshold: float = 80.0,
         choose: Choose = "only",
     ) -> Verification:
-        """Whether a photo shows one enrolled person (see ``assent.service.searching.verify``)."""
-        return searching.verify(
+        """Whether a photo shows one enrolled person (see ``assent.service.verifying.verify``)."""
+        return verifying.verify(
             self._ctx,
             image,
             person=person,

@@ -61,28 +61,28 @@ def enrol(
     image_rgb, faces = load_faces(ctx, data, gate=ENROLMENT_GATE)
     face = choose_face(faces, choose)
     require_quality(face.quality)
-    [embedded] = embed(ctx, image_rgb, [face])
+    [template] = embed(ctx, image_rgb, [face])
     with ctx.records.transaction() as tx:
         consent = tx.live_consent(person, target.purpose)
-        similarity = _similarity_to_earlier(ctx, tx, target, person, embedded.template)
+        similarity = _similarity_to_earlier(ctx, tx, target, person, template)
         if similarity is not None and similarity < MIN_SIMILARITY_TO_EARLIER and not allow_mismatch:
             raise FaceMismatch(
                 f"the face is unlike this person's earlier photos: similarity {similarity:.0f}, expected at least "
                 f"{MIN_SIMILARITY_TO_EARLIER:.0f}; check that it is the right photo, or insist (--allow-mismatch)",
                 similarity=similarity,
             )
-        template = tx.add_template(
+        added = tx.add_template(
             collection,
             person,
             consent.id,
-            embedded.template,
+            template,
             image_sha256=hashlib.sha256(data).digest(),
             quality=_numbers(face.quality),
         )
         tx.touch_interaction(consent.id)
         num_templates = len(tx.templates(collection, person))
     return Enrolment(
-        template_id=template.id,
+        template_id=added.id,
         person=person,
         collection=collection,
         consent_id=consent.id,

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
-
 from assent.errors import NoFace, PoorQuality, SeveralFaces
 from assent.service.context import Context
 from assent.service.images import ImageSource, load_image
-from assent.service.results import EmbeddedFace
-from assent.types import Face, Quality, UInt8
+from assent.types import Face, Float32, Quality, UInt8
 from assent.vision.quality import QualityGate
 
 Choose = Literal["only", "largest"]
@@ -79,11 +76,6 @@ def require_quality(quality: Quality) -> None:
         )
 
 
-def embed(ctx: Context, image_rgb: UInt8, faces: list[Face]) -> list[EmbeddedFace]:
-    """Templates of these faces; the caller drops them when its answer is given."""
-    if not faces:
-        return []
-    templates = ctx.engine.templates(image_rgb, faces)
-    return [
-        EmbeddedFace(face, np.asarray(row, np.float32)) for face, row in zip(faces, templates, strict=True)
-    ]
+def embed(ctx: Context, image_rgb: UInt8, faces: list[Face]) -> Float32:
+    """Templates of these faces, (N, D) float32 of unit norm; the caller drops them when its answer is given."""
+    return ctx.engine.templates(image_rgb, faces)

@@ -16,7 +16,7 @@ from assent.calibration.profile import ReferenceKind
 from assent.gallery import ExactIndex, Index
 from assent.store.transaction import Reading
 from assent.store.values import CollectionRecord, GalleryRows
-from assent.types import Bool
+from assent.types import Bool, Float64
 
 MAX_GALLERIES = 16
 """Collections held in memory at once; the one used longest ago is dropped first."""
@@ -29,22 +29,28 @@ class GalleryEntry:
     person_id: str
     person_ref: str
     num_templates: int
-    expires_s: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedGallery:
-    """The user vectors of one collection at one epoch, by kind of reference."""
+    """The user vectors of one collection at one epoch, by kind of reference.
+
+    Attributes:
+        epoch: of the collection when they were read.
+        indexes: the templates, under people's ids.
+        entries: whose they are, under the same ids.
+        expires_s: by kind, (N,) float64, when each consent ends, seconds since the epoch of Unix.
+    """
 
     epoch: int
     indexes: dict[ReferenceKind, Index]
     entries: dict[str, GalleryEntry]
+    expires_s: dict[ReferenceKind, Float64]
 
     def live(self, now_s: float) -> LiveGallery:
         """How many people of which kinds may be returned at that moment."""
-        live = [entry for entry in self.entries.values() if entry.expires_s > now_s]
-        kinds = {kind_of(entry.num_templates) for entry in live}
-        return LiveGallery(len(live), tuple(kind for kind in ReferenceKind if kind in kinds))
+        counts = {kind: int(np.count_nonzero(ends > now_s)) for kind, ends in self.expires_s.items()}
+        return LiveGallery(sum(counts.values()), tuple(kind for kind, count in counts.items() if count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +97,18 @@ class Galleries:
 
 
 def _load(collection: CollectionRecord, rows: GalleryRows) -> LoadedGallery:
-    columns = (rows.person_ids, rows.person_refs, rows.num_templates, rows.consent_expires_at_s)
+    columns = (rows.person_ids, rows.person_refs, rows.num_templates)
     entries = {
-        person_id: GalleryEntry(person_id, ref, int(num), float(expires_s))
-        for person_id, ref, num, expires_s in zip(*columns, strict=True)
+        person_id: GalleryEntry(person_id, ref, int(num))
+        for person_id, ref, num in zip(*columns, strict=True)
     }
     is_mean: Bool = np.asarray(rows.num_templates) > 1
+    chosen = {ReferenceKind.SINGLE: ~is_mean, ReferenceKind.MEAN: is_mean}
     return LoadedGallery(
         epoch=collection.epoch,
-        indexes={
-            ReferenceKind.SINGLE: _index(rows, ~is_mean, collection.dim),
-            ReferenceKind.MEAN: _index(rows, is_mean, collection.dim),
-        },
+        indexes={kind: _index(rows, of_kind, collection.dim) for kind, of_kind in chosen.items()},
         entries=entries,
+        expires_s={kind: rows.consent_expires_at_s[of_kind] for kind, of_kind in chosen.items()},
     )
 
 

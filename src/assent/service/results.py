@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from assent.service.policy import AppliedPolicy
-from assent.types import Face, Float32, Quality, QualityReason, UInt8
+from assent.types import Face, Quality, QualityReason, UInt8
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,16 +168,3 @@ class AnnotatedPhoto:
     image_rgb: UInt8
     num_hidden: int
     num_shown: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EmbeddedFace:
-    """A face and its template, while a request runs.
-
-    Attributes:
-        face: where it is, and its quality.
-        template: (D,) float32, unit norm.
-    """
-
-    face: Face
-    template: Float32

@@ -155,7 +155,7 @@ class DlibChips:
 
         self._dlib = dlib
         self._detector = dlib.get_frontal_face_detector()
-        self._points = dlib.shape_predictor(str(models.path(DEFAULT_TREES)))
+        self._points = dlib.shape_predictor(str(models.models_dir / str(models.entry(DEFAULT_TREES).file)))
 
     def cut(self, image_rgb: UInt8) -> UInt8 | None:
         """The chip of the most prominent face, or None; small faces are looked for where none is found."""

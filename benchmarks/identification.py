@@ -1,0 +1,278 @@
+"""Identification (1:N) on the photographs: how many strangers are named, and how many people are missed.
+
+Every search is done twice: with the person's own reference in the gallery (mated), and with it taken out
+(nonmated: whatever comes back is false). Thresholds are floors of a policy under a calibration on other
+people; where the policy would refuse the gallery, the highest threshold that the evidence supports is used
+instead, and the row says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from assent.calibration.intervals import clopper_pearson_lower, clopper_pearson_upper
+from assent.calibration.measure import measure
+from assent.calibration.profile import CalibrationProfile, Population, Recipe, ReferenceKind
+from assent.calibration.trials import Samples
+from assent.errors import GalleryBeyondEvidence
+from assent.models.store import ModelStore
+from assent.types import Bool, Float32, Float64, JsonObject
+from assent.vision.embed import unit_rows
+from assent.vision.engine import FaceEngine
+from assent.vision.recipe import REGISTRY
+from benchmarks.common import print_rows
+from benchmarks.datasets import BORN_FROM, congress_images
+from benchmarks.faces import FaceSet, chip_key, read_faces
+
+POLICIES = {"default": 0.01, "strict": 0.001}
+DISTANCES = (0.6, 0.5, 0.45, 0.4)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Searches:
+    """What a set of probes scored against a gallery, one row a search.
+
+    Attributes:
+        people: (P,) the probe's subject.
+        best_other: (P,) highest score with anybody else.
+        mate: (P,) score with the own reference; nan where there is none.
+        gallery_size: references, the probe's own left out.
+    """
+
+    people: np.ndarray
+    best_other: Float64
+    mate: Float64
+    gallery_size: int
+
+    def rates(self, threshold: float) -> JsonObject:
+        """FPIR and FNIR with 95 % Clopper-Pearson intervals on people, the gallery held fixed."""
+        has_mate = ~np.isnan(self.mate)
+        return {
+            "fpir": _rate(self.people, self.best_other >= threshold),
+            "fnir": _rate(self.people[has_mate], self.mate[has_mate] < threshold),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The threshold that a policy gives for a gallery.
+
+    Attributes:
+        value: cosine similarity.
+        n_max: largest gallery that the calibration supports under the policy.
+        is_refused: whether the product refuses to search; ``value`` is then the evidence's end.
+    """
+
+    value: float
+    n_max: int
+    is_refused: bool
+
+
+def applied(profile: CalibrationProfile, size: int, fpir_target: float, kind: ReferenceKind) -> Applied:
+    """The floor, or the highest supported threshold where there is none."""
+    n_max = profile.n_max(fpir_target, (kind,))
+    try:
+        return Applied(profile.floor(size, fpir_target, kind).value, n_max, is_refused=False)
+    except GalleryBeyondEvidence:
+        return Applied(profile.curve(kind).evidence_end, n_max, is_refused=True)
+
+
+def identify(
+    models: ModelStore, engine: FaceEngine, faces: FaceSet, data_dir: Path, threads: int
+) -> JsonObject:
+    """Print and return identification of the portraits, and of LFW with one and with several photographs."""
+    recipe = engine.recipe
+    templates = faces.templates(recipe)
+    samples = faces.samples(templates, faces.acquired)
+    is_lfw = samples.groups == "lfw"
+    everybody = _profile(engine, samples)
+    others = _profile(engine, samples.take(is_lfw))
+    old = [
+        image
+        for image in congress_images(data_dir, born_from=0)
+        if image.image_id not in {known.image_id for known in congress_images(data_dir, born_from=BORN_FROM)}
+    ]
+    old_faces = read_faces(models, engine, old, [recipe, REGISTRY["trees"]], threads=threads, with_dlib=False)
+    results: JsonObject = {"portraits": [], "distances": [], "lfw": []}
+    for name, extra in ((f"born from {BORN_FROM}", None), ("all", old_faces)):
+        searches = congress_searches(faces, templates, extra, extra.templates(recipe) if extra else None)
+        results["portraits"] += [
+            {"gallery": name, **row}
+            for row in _policy_rows(searches, {"LFW": others, "all": everybody}, kind=ReferenceKind.SINGLE)
+        ]
+        results["distances"] += [{"gallery": name, **row} for row in distance_rows(faces, extra)]
+    first_half = samples.in_first_half(0)
+    half_profile = _profile(engine, samples.take(first_half))
+    lfw = samples.take(is_lfw & ~first_half)
+    for kind in ReferenceKind:
+        results["lfw"] += _policy_rows(several_searches(lfw, kind), {"other half": half_profile}, kind=kind)
+    _print(results)
+    return results
+
+
+def congress_searches(
+    faces: FaceSet, templates: Float32, extra: FaceSet | None, extra_templates: Float32 | None
+) -> Searches:
+    """Every probe against the gallery of portraits, one photograph each side."""
+    probes, references, owners = _sides(faces, templates)
+    if extra is not None and extra_templates is not None:
+        references = np.concatenate([references, extra_templates[extra.acquired]])
+        owners = np.concatenate([owners, _subjects(extra)[extra.acquired]])
+    scores = templates[probes].astype(np.float64) @ references.T.astype(np.float64)
+    return _searches(_subjects(faces)[probes], owners, scores)
+
+
+def several_searches(samples: Samples, kind: ReferenceKind) -> Searches:
+    """People with three photographs or more, each photograph searched among the others' references.
+
+    A reference is one other photograph of the person, or the mean of all others.
+    """
+    acquired = samples.take(samples.acquired)
+    rows_of = {name: np.flatnonzero(acquired.subjects == name) for name in sorted(set(acquired.subjects))}
+    rows_of = {name: rows for name, rows in rows_of.items() if len(rows) >= 3}
+    owners = np.array(list(rows_of))
+    count = None if kind == ReferenceKind.MEAN else 1
+    references = unit_rows(np.array([acquired.templates[rows[:count]].mean(0) for rows in rows_of.values()]))
+    people, scores = [], []
+    for number, (name, rows) in enumerate(rows_of.items()):
+        for place, row in enumerate(rows):
+            own = np.roll(rows, -place)[1:][:count]
+            score = references @ acquired.templates[row]
+            score[number] = unit_rows(acquired.templates[own].mean(0)[None])[0] @ acquired.templates[row]
+            people.append(name)
+            scores.append(score)
+    return _searches(np.array(people), owners, np.array(scores, np.float64))
+
+
+def distance_rows(faces: FaceSet, extra: FaceSet | None) -> list[JsonObject]:
+    """What the raw Euclidean distance of one dlib-aligned chip falsely matches, as it is commonly used."""
+    view = REGISTRY["trees"].views[0]
+    key = chip_key(REGISTRY["trees"], view)
+    raw = faces.embeddings[key]
+    probes, references, owners = _sides(faces, raw)
+    if extra is not None:
+        references = np.concatenate([references, extra.embeddings[key][extra.acquired]])
+        owners = np.concatenate([owners, _subjects(extra)[extra.acquired]])
+    squares = (references**2).sum(1) - 2 * raw[probes] @ references.T + (raw[probes] ** 2).sum(1)[:, None]
+    searches = _searches(
+        _subjects(faces)[probes], owners, -np.sqrt(np.maximum(squares, 0)).astype(np.float64)
+    )
+    return [
+        {"distance": limit, "gallery_size": searches.gallery_size, **searches.rates(-limit)}
+        for limit in DISTANCES
+    ]
+
+
+def _policy_rows(
+    searches: Searches, profiles: dict[str, CalibrationProfile], *, kind: ReferenceKind
+) -> list[JsonObject]:
+    rows: list[JsonObject] = []
+    for calibrated_on, profile in profiles.items():
+        for policy, target in POLICIES.items():
+            threshold = applied(profile, searches.gallery_size, target, kind)
+            rows.append(
+                {
+                    "reference": str(kind),
+                    "gallery_size": searches.gallery_size,
+                    "calibrated_on": calibrated_on,
+                    "policy": policy,
+                    "n_max": threshold.n_max,
+                    "is_refused": threshold.is_refused,
+                    "threshold": round(threshold.value, 4),
+                    **searches.rates(threshold.value),
+                }
+            )
+    return rows
+
+
+def _profile(engine: FaceEngine, samples: Samples) -> CalibrationProfile:
+    """A calibration on these samples, for this run only."""
+    return measure(
+        samples,
+        model_digest=engine.model_digest,
+        recipe=Recipe(name=engine.recipe.name, version=engine.recipe.version),
+        population=Population(
+            description="benchmark", sources=("benchmark",), num_subjects=0, num_images=len(samples)
+        ),
+        created=date.today(),
+    ).profile
+
+
+def _sides(faces: FaceSet, values: Float32) -> tuple[Bool, Float32, np.ndarray]:
+    """Which photographs are probes, and the references with their owners."""
+    ids = np.array([image.image_id for image in faces.images])
+    probes = np.char.startswith(ids, "congress/probes/") & faces.acquired
+    gallery = np.char.startswith(ids, "congress/gallery/") & faces.acquired
+    return probes, values[gallery], _subjects(faces)[gallery]
+
+
+def _subjects(faces: FaceSet) -> np.ndarray:
+    return np.array([image.subject for image in faces.images])
+
+
+def _searches(people: np.ndarray, owners: np.ndarray, scores: Float64) -> Searches:
+    is_mate = people[:, None] == owners[None, :]
+    has_mate = is_mate.any(axis=1)
+    mate = np.where(has_mate, np.where(is_mate, scores, -np.inf).max(axis=1), np.nan)
+    best_other = np.where(is_mate, -np.inf, scores).max(axis=1)
+    return Searches(people, best_other, mate, len(owners) - (1 if has_mate.any() else 0))
+
+
+def _rate(people: np.ndarray, is_error: Bool) -> JsonObject:
+    """Errors by person: a person's searches count as one, in parts."""
+    _, codes, counts = np.unique(people, return_inverse=True, return_counts=True)
+    errors = float((np.bincount(codes, is_error) / counts).sum())
+    return {
+        "rate": round(errors / len(counts), 5),
+        "lower": round(float(clopper_pearson_lower(errors, len(counts), 0.975)), 5),
+        "upper": round(float(clopper_pearson_upper(errors, len(counts), 0.975)), 5),
+        "num_errors": int(np.count_nonzero(is_error)),
+        "num_searches": len(people),
+        "num_people": len(counts),
+    }
+
+
+def _print(results: JsonObject) -> None:
+    columns = ["references", "N", "calibrated on", "policy", "n_max", "threshold", "fpir %", "fnir %"]
+    print_rows("Portraits, one photograph each side", columns, _table(results["portraits"], "gallery"))
+    print_rows("LFW, people with 3 or 4 photographs", columns, _table(results["lfw"], "reference"))
+    print_rows(
+        "Portraits by raw distance, as dlib's users compare",
+        ["references", "N", "distance", "falsely matched", "fpir %", "fnir %"],
+        [
+            [
+                row["gallery"],
+                row["gallery_size"],
+                row["distance"],
+                f"{row['fpir']['num_errors']} of {row['fpir']['num_searches']}",
+                _percent(row["fpir"]),
+                _percent(row["fnir"]),
+            ]
+            for row in results["distances"]
+        ],
+    )
+
+
+def _table(rows: Sequence[JsonObject], first: str) -> list[list[object]]:
+    return [
+        [
+            row[first],
+            row["gallery_size"],
+            row["calibrated_on"],
+            row["policy"],
+            row["n_max"],
+            f"{row['threshold']:.4f}" + (" (refused)" if row["is_refused"] else ""),
+            f"{row['fpir']['num_errors']} of {row['fpir']['num_searches']}: {_percent(row['fpir'])}",
+            _percent(row["fnir"]),
+        ]
+        for row in rows
+    ]
+
+
+def _percent(rate: JsonObject) -> str:
+    return f"{100 * rate['rate']:.1f} [{100 * rate['lower']:.1f}, {100 * rate['upper']:.1f}]"

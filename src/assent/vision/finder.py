@@ -12,15 +12,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
-from assent.types import Detections, Float64, Int64, UInt8
+from assent.types import Bool, Detections, Float64, Int64, UInt8
 from assent.vision.align import cut_chip, invert_similarity, similarity_transform, transform_points
 from assent.vision.boxes import merge_detections
 from assent.vision.chips import roll_deg
 from assent.vision.detect import Detector
 from assent.vision.landmarks import FACE_SQUARE_POINTS
 
+_TILE_PX = 960
+_TILE_OVERLAP_PX = 128
 _CROP_SQUARE_PX = 128  # a face of this size in a crop twice as large is easy for every detector here
 _MAX_ROUNDS = 3
 _SETTLED_DEG = 6.0
@@ -102,7 +105,25 @@ class FaceFinder:
         closer_px = min(long_side, settings.thorough_px if thorough else settings.closer_px)
         if closer_px <= first_px * 1.2 or not (thorough or self._is_poor(found, first_px / long_side)):
             return found
-        return self._merge([found, self._detector.detect(image_rgb, long_side_px=closer_px)])
+        return self._merge([found, *self._closer_look(image_rgb, closer_px)])
+
+    def _closer_look(self, image_rgb: UInt8, long_side_px: int) -> list[Detections]:
+        """What is found at a larger scale, tile by tile: one pass would take memory by the square of its size.
+
+        Tiles overlap by more than any face that the first look could have missed, so a box cut by the edge of a
+        tile is dropped: its face is whole in the next tile, or was found before.
+        """
+        height, width = image_rgb.shape[:2]
+        ratio = long_side_px / max(height, width)
+        size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
+        scaled = np.asarray(cv2.resize(image_rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+        parts = []
+        for y0, y1 in _spans(size[1]):
+            for x0, x1 in _spans(size[0]):
+                found = self._detector.detect(scaled[y0:y1, x0:x1], long_side_px=max(y1 - y0, x1 - x0))
+                whole = found.take(_is_whole(found, (x0, y0, x1, y1), size))
+                parts.append(_moved(whole, np.array([[1, 0, x0], [0, 1, y0]]) / ratio))
+        return parts
 
     def _is_poor(self, found: Detections, ratio: float) -> bool:
         """Whether nothing was found, or something so small that its neighbours may have been missed."""
@@ -182,6 +203,23 @@ class FaceFinder:
         in_crop = found.take(slice(nearest, nearest + 1))
         left_over = float(np.abs(roll_deg(in_crop.landmarks_xy)[0]))
         return _CropLook(_moved(in_crop, invert_similarity(to_crop)), left_over)
+
+
+def _spans(length_px: int) -> list[tuple[int, int]]:
+    """As few equal spans of at most a tile as cover a side, overlapping by at least ``_TILE_OVERLAP_PX``."""
+    count = max(1, -(-(length_px - _TILE_OVERLAP_PX) // (_TILE_PX - _TILE_OVERLAP_PX)))
+    span = -(-(length_px + (count - 1) * _TILE_OVERLAP_PX) // count)
+    starts = np.linspace(0, length_px - span, count).round().astype(int).tolist()
+    return [(start, start + span) for start in starts]
+
+
+def _is_whole(found: Detections, tile_xyxy: tuple[int, int, int, int], size: tuple[int, int]) -> Bool:
+    """Mask (N,) of boxes, in the tile's pixels, that no edge shared with another tile cuts."""
+    x0, y0, x1, y1 = tile_xyxy
+    boxes = found.boxes_xyxy
+    cut = (boxes[:, 0] < 1) & (x0 > 0) | (boxes[:, 1] < 1) & (y0 > 0)
+    cut |= (boxes[:, 2] > x1 - x0 - 1) & (x1 < size[0]) | (boxes[:, 3] > y1 - y0 - 1) & (y1 < size[1])
+    return np.asarray(~cut, np.bool_)
 
 
 def _moved(found: Detections, matrix: Float64) -> Detections:

@@ -1,8 +1,8 @@
 """Is this face good enough to make a template from?
 
-Degraded faces are not only missed, they look alike: under a blur of 0.1 eye distances the default recogniser's score
-of the top thousandth of strangers' pairs rises from 0.928 to 0.959 (400 portraits), which is more than any
-threshold leaves room for. The gate protects against false matches first.
+Degraded faces are not only missed, they look alike: under a blur of 0.1 eye distances the default recogniser's
+score of the top thousandth of strangers' pairs rises from 0.928 to 0.959 (400 portraits), which is more than
+any threshold leaves room for. The gate protects against false matches first.
 
 Pitch is not judged: five landmarks cannot tell a lowered head from a short nose.
 """
@@ -41,8 +41,8 @@ class QualityGate:
 
     Attributes:
         min_inter_ocular_px: distance of the eyes in the source. 16 px keeps 0.991, 12 px 0.981, 9 px 0.964.
-        min_sharpness: see ``sharpness``. Nine of ten portraits blurred by 0.06 eye distances (0.968) fall below 0.40,
-            1 % of portraits as they are.
+        min_sharpness: see ``sharpness``. Blurred by 0.06 eye distances (0.968), 87 % of portraits fall below
+            0.40; as they are, 1.5 %.
         min_brightness: mean luma. Underexposed to 36 keeps 0.993, to 24 0.988, to 12 0.973. The darkest
             hundredth of portraits has 77: the limit is far below what any skin gives in usable light.
         max_brightness: mean luma. Overexposed to 215 keeps 0.989, to 229 0.982, to 242 0.960.

@@ -168,51 +168,50 @@ def encode_picture(assent: Assent, photo: Path, result: SearchResult) -> bytes:
 
 
 def print_search(results: list[tuple[Path, SearchResult]]) -> None:
-    """Photos, faces, candidates and error rates, and what was applied."""
+    """Photos, faces, candidates, error rates and thresholds, and what the policy made of them."""
     rows = [row for photo, result in results for row in _rows(photo, result)]
     columns = [
         "photo",
         "face",
         "who",
         "similarity>",
-        "at most so often between strangers",
-        "false candidates expected>",
+        "threshold>",
+        "strangers so alike, at most>",
+        "expected here>",
     ]
     print_table(None, columns, rows)
-    for policy in {
-        result.policy.similarity: result.policy for _, result in results if result.policy
-    }.values():
+    policies = {result.policy.similarity: result.policy for _, result in results if result.policy}
+    for policy in policies.values():
+        people = "1 person" if policy.gallery_size == 1 else f"{policy.gallery_size:,} people"
         say(
-            f"Threshold: similarity {policy.similarity:.1f} (false matches at most {rate(policy.max_fmr)}), so that "
-            f"with {policy.gallery_size} people at most {rate(policy.fpir_target)} searches for somebody else name "
-            f"anybody."
+            f"Threshold {policy.similarity:.1f}: false matches at most {rate(policy.max_fmr)}, so that among {people} "
+            f"at most {rate(policy.fpir_target)} searches for somebody else name anybody."
         )
-    if all(result.policy is None for _, result in results):
+    if not policies:
         say("Nobody is enrolled with a live consent: nothing was compared.")
 
 
 def _rows(photo: Path, result: SearchResult) -> list[tuple[object, ...]]:
-    if not result.faces:
-        return [(photo.name, "-", "no face found", "", "", "")]
+    threshold = f"{result.policy.similarity:.1f}" if result.policy else ""
     rows: list[tuple[object, ...]] = []
     for number, answer in enumerate(result.faces, 1):
-        place = f"{number} of {len(result.faces)}"
+        place = (photo.name, f"{number} of {len(result.faces)}")
         if answer.refused:
-            rows.append((photo.name, place, f"not searched: {', '.join(answer.refused)}", "", "", ""))
+            rows.append((*place, f"not searched: {', '.join(answer.refused)}", "", "", "", ""))
         elif not answer.candidates:
-            rows.append((photo.name, place, "nobody who agreed", "", "", ""))
-        rows += [
-            (
-                photo.name,
-                place,
-                c.name or c.person,
-                f"{c.similarity:.1f}",
-                rate(c.fmr_at_score),
-                f"{c.expected_false_candidates:.2g}",
-            )
-            for c in answer.candidates
-        ]
-    return rows
+            rows.append((*place, "nobody who agreed", "", threshold, "", ""))
+        rows += [(*place, *_candidate_cells(candidate, threshold)) for candidate in answer.candidates]
+    return rows or [(photo.name, "-", "no face found", "", "", "", "")]
+
+
+def _candidate_cells(candidate: Candidate, threshold: str) -> tuple[str, ...]:
+    return (
+        candidate.name or candidate.person,
+        f"{candidate.similarity:.1f}",
+        threshold,
+        rate(candidate.fmr_at_score),
+        f"{candidate.expected_false_candidates:.2g}",
+    )
 
 
 def _result(result: SearchResult | DetectionResult) -> dict[str, object]:

@@ -22,7 +22,7 @@ from assent.errors import UsageError
 
 if TYPE_CHECKING:
     from assent.service import Assent
-    from assent.service.results import DetectionResult, Enrolment, SearchResult
+    from assent.service.results import Candidate, DetectionResult, Enrolment, SearchResult
     from assent.types import Face
 
 ThoroughOption = Annotated[

@@ -80,7 +80,7 @@ def download(
     wanted: Wanted,
     *,
     progress: Progress,
-    retry_delay_s: float = 0.5,
+    retry_delay_s: float = 0.25,
 ) -> None:
     """Gets ``url`` into ``dest``.
 

@@ -212,7 +212,7 @@ def all_entries(models_dir: Path) -> tuple[ModelEntry, ...]:
     path = models_dir / MANIFEST_NAME
     try:
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return builtin
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"

@@ -138,7 +138,7 @@ def _translated_errors(name: str, expected: str) -> Iterator[None]:
     except _TRANSLATED as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelUnsupported(
-            f"{name}: expected {expected}, got: {reason}; see `assent models verify {name}`."
+            f"{name}: expected {expected}, got: {reason}; take another export of the model, or get it again."
         ) from error
 
 

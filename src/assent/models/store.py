@@ -274,11 +274,10 @@ class ModelStore:
     def _pull(self, entries: Sequence[ModelEntry], progress: Progress | None, *, force: bool) -> None:
         """Fetches the sources that are missing, archive by archive, and converts."""
         to_fetch = [entry for entry in entries if force or not self._has_source(entry)]
-        self._fetch_packages([e for e in to_fetch if isinstance(e.source, PackageSource)], progress)
+        if any(not isinstance(entry.source, LocalSource) for entry in to_fetch):
+            self._fetch(to_fetch, progress)
         for entry in to_fetch:
-            if isinstance(entry.source, UrlSource):
-                self._fetch_url(entry, entry.source, progress)
-            elif isinstance(entry.source, LocalSource) and not self._has_source(entry):
+            if isinstance(entry.source, LocalSource) and not self._has_source(entry):
                 raise ModelMissing(
                     f"{entry.name}: expected {self._source_path(entry)} as it was added, got no such file "
                     "or a changed one; copy it there again."
@@ -286,27 +285,35 @@ class ModelStore:
         for entry in entries:
             self._convert(entry)
 
-    def _fetch_packages(self, entries: Sequence[ModelEntry], progress: Progress | None) -> None:
-        """Each archive once, however many models are in it; it is removed when they are out."""
-        from assent.models.fetch import PackageFile, fetch_package_file, unpack_member
+    def _fetch(self, entries: Sequence[ModelEntry], progress: Progress | None) -> None:
+        """Each address, and each archive once, however many models are in it; archives are not kept."""
+        # HTTP and the package finder take a while to load, and only here are they needed.
+        from assent.models.fetch import PackageFile, fetch_package_file, fetch_url, unpack_member
+        from assent.models.pip_settings import read_index_settings
 
+        settings = read_index_settings()
+        downloads = self.models_dir / _DOWNLOADS_NAME
         for source, members in _by_archive(entries):
             file = PackageFile(
                 source.project, source.version, source.filename, source.sha256, source.size_bytes
             )
-            archive = fetch_package_file(file, self.models_dir / _DOWNLOADS_NAME, progress=progress)
+            archive = fetch_package_file(file, downloads, progress=progress, settings=settings)
             for entry, member in members:
                 unpack_member(archive, member, self._source_path(entry), entry.sha256)
-            with disk_errors(archive.parent):
+            with disk_errors(downloads):
                 archive.unlink()
-
-    def _fetch_url(self, entry: ModelEntry, source: UrlSource, progress: Progress | None) -> None:
-        from assent.models.fetch import fetch_url
-
-        download = self.models_dir / _DOWNLOADS_NAME / entry.file
-        fetch_url(source.url, entry.sha256, download, size_bytes=entry.size_bytes, progress=progress)
-        with disk_errors(self.models_dir):
-            download.replace(self._source_path(entry))
+        for entry in entries:
+            if isinstance(entry.source, UrlSource):
+                got = fetch_url(
+                    entry.source.url,
+                    entry.sha256,
+                    downloads / entry.file,
+                    size_bytes=entry.size_bytes,
+                    progress=progress,
+                    settings=settings,
+                )
+                with disk_errors(self.models_dir):
+                    got.replace(self._source_path(entry))
 
     def _convert(self, entry: ModelEntry) -> None:
         conversion = CONVERSIONS.get(entry.family)
@@ -383,12 +390,12 @@ def _identity(entry: ModelEntry) -> str:
 def _by_archive(
     entries: Iterable[ModelEntry],
 ) -> Iterator[tuple[PackageSource, list[tuple[ModelEntry, str]]]]:
-    """Archives, each with the entries that are members of it."""
+    """Archives, each with the entries that are members of it; entries of other sources are left out."""
     archives: dict[str, tuple[PackageSource, list[tuple[ModelEntry, str]]]] = {}
     for entry in entries:
-        assert isinstance(entry.source, PackageSource)
-        _, members = archives.setdefault(entry.source.sha256, (entry.source, []))
-        members.append((entry, entry.source.member))
+        if isinstance(entry.source, PackageSource):
+            _, members = archives.setdefault(entry.source.sha256, (entry.source, []))
+            members.append((entry, entry.source.member))
     yield from archives.values()
 
 
@@ -396,7 +403,7 @@ def _read_checked(path: Path, sha256: str, entry: ModelEntry) -> bytes:
     """The file's content, if its hash is right."""
     try:
         data = path.read_bytes()
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ModelMissing(
             f"{entry.name}: expected {path}, got no such file; run: assent models pull {entry.name}"
         ) from error

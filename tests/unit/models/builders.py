@@ -225,7 +225,7 @@ def arcface_model(
     """Average colour of sixteen cells, projected: an embedder in form."""
     rng = np.random.default_rng(seed)
     weights = {"w": (scale * rng.normal(0, 0.01, (channels * 16, dim))).astype(np.float32)}
-    size = 28
+    size = side // 4 if isinstance(side, int) else 28
     nodes = [
         helper.make_node("AveragePool", ["data"], ["p"], kernel_shape=[size, size], strides=[size, size]),
         helper.make_node("Flatten", ["p"], ["f"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ class Served:
         ranges: whether parts can be asked for.
         wrong_range: answers 206 with the beginning, whatever was asked for.
         pause_s: before each answer.
+        redirect: another path to send the asker to.
     """
 
     body: bytes
@@ -30,6 +32,7 @@ class Served:
     ranges: bool = True
     wrong_range: bool = False
     pause_s: float = 0.0
+    redirect: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,23 @@ class Request:
 
 
 class FileServer:
-    """Serves ``files`` on 127.0.0.1 and remembers every request."""
+    """Serves ``files`` on this machine and remembers every request.
 
-    def __init__(self) -> None:
+    Args:
+        tls: speaks HTTPS, under the name localhost, with this context.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.files: dict[str, Served] = {}
         self.requests: list[Request] = []
         handler = type("Handler", (_Handler,), {"owner": self})
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._http = _Server(("127.0.0.1", 0), handler)
+        self._scheme, self._host = "http", "127.0.0.1"
+        if tls is not None:
+            self._http.socket = tls.wrap_socket(
+                self._http.socket, server_side=True, do_handshake_on_connect=False
+            )
+            self._scheme, self._host = "https", "localhost"
         self._http.daemon_threads = False
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
 
@@ -68,12 +81,16 @@ class FileServer:
         return self.url(path)
 
     def url(self, path: str, *, user: str = "") -> str:
-        host, port = self._http.server_address[:2]
         at = f"{user}@" if user else ""
-        return f"http://{at}{host!s}:{port}{path}"
+        return f"{self._scheme}://{at}{self._host}:{self._http.server_port}{path}"
 
     def paths(self) -> list[str]:
         return [request.path for request in self.requests]
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that hang up or refuse a certificate are what some tests are about."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -98,10 +115,15 @@ class _Handler(BaseHTTPRequestHandler):
         if served.statuses:
             self._refuse(served.statuses.pop(0))
             return
+        if served.redirect is not None:
+            self._refuse(302, served.redirect)
+            return
         self._give(served, headers["Range"])
 
-    def _refuse(self, status: int) -> None:
+    def _refuse(self, status: int, location: str = "") -> None:
         self.send_response(status)
+        if location:
+            self.send_header("Location", location)
         self.send_header("Content-Length", "0")
         self.end_headers()
 

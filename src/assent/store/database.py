@@ -158,22 +158,37 @@ def migrate(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def scrub(engine: Engine) -> bool:
+def scrub(engine: Engine, *, wait_s: float) -> bool:
     """Get the bytes of what was deleted off the disk, as far as the database can.
 
-    SQLite: write the log back and truncate it to nothing. PostgreSQL: VACUUM the tables that held keys and
-    templates; its write-ahead log and the free space in its pages are not ours to clear.
+    SQLite: write the log back and truncate it to nothing. PostgreSQL: VACUUM the tables that held keys, templates
+    and names; its write-ahead log and the free space in its pages are not ours to clear.
+
+    Args:
+        engine: of the records.
+        wait_s: how long to wait for readers of an older snapshot.
 
     Returns:
-        Whether it was done; False where another process is reading an older snapshot.
+        Whether it was done; False where another process is still reading an older snapshot.
     """
     if engine.dialect.name == "sqlite":
-        pooled = engine.raw_connection()
-        try:
-            busy = pooled.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-        finally:
-            pooled.close()
-        return not busy
+        return _truncate_write_ahead_log(engine, wait_s)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("VACUUM templates, user_vectors, person_keys, people")
+        connection.exec_driver_sql(
+            "VACUUM (SKIP_LOCKED) templates, user_vectors, person_keys, collections, people, store"
+        )
     return True
+
+
+def _truncate_write_ahead_log(engine: Engine, wait_s: float) -> bool:
+    pooled = engine.raw_connection()
+    cursor = pooled.cursor()
+    try:
+        [usual_ms] = cursor.execute("PRAGMA busy_timeout").fetchone()
+        cursor.execute(f"PRAGMA busy_timeout={int(wait_s * 1000)}")
+        [busy, _, _] = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        cursor.execute(f"PRAGMA busy_timeout={usual_ms}")
+    finally:
+        cursor.close()
+        pooled.close()
+    return not busy

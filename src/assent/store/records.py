@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +22,8 @@ from assent.store.scope import new_id
 from assent.store.transaction import Reading, Transaction
 from assent.store.values import RotationRecord
 from assent.version import __version__
+
+_SCRUB_WAIT_S = 2.0
 
 
 def utc_now() -> datetime:
@@ -98,7 +100,7 @@ class Records:
         """Close every connection. Nothing is lost: what was committed is on the disk."""
         with translated(self._where):
             if self._needs_scrub:
-                self.scrub()
+                self._try_scrub(wait_s=0.0)
             self._engine.dispose()
 
     def __enter__(self) -> Self:
@@ -122,7 +124,7 @@ class Records:
                 transaction = Transaction(connection, self._current_vault(connection), self._now())
                 yield transaction
             if transaction.has_destroyed or self._needs_scrub:
-                self.scrub()
+                self._try_scrub(wait_s=_SCRUB_WAIT_S if transaction.has_destroyed else 0.0)
 
     @contextmanager
     def reading(self) -> Iterator[Reading]:
@@ -142,11 +144,16 @@ class Records:
         ):
             yield Reading(connection, self._current_vault(connection), self._now())
 
+    @property
+    def needs_scrub(self) -> bool:
+        """Whether bytes of what was deleted may still be in the database's files; ``scrub`` sees to it."""
+        return self._needs_scrub
+
     def scrub(self) -> bool:
         """Get the bytes of what was deleted off the disk, as far as the database can.
 
-        Done after every transaction that destroys something, and at closing; call it again where it gives
-        False.
+        Done after every transaction that destroys something, and again after later ones and at closing and opening
+        where it could not be done then. On PostgreSQL see what does not hold in ``docs/decisions/0003-keys.md``.
 
         Returns:
             False where another process is reading an older snapshot, whose pages must stay for now.
@@ -155,9 +162,15 @@ class Records:
             StoreUnavailable: the disk refuses.
         """
         with translated(self._where):
-            is_done = database.scrub(self._engine)
+            is_done = database.scrub(self._engine, wait_s=_SCRUB_WAIT_S)
         self._needs_scrub = not is_done
         return is_done
+
+    def _try_scrub(self, *, wait_s: float) -> None:
+        """``scrub``, to be tried again where it fails: what was committed stands, and must not look undone."""
+        self._needs_scrub = True
+        with suppress(StoreUnavailable), translated(self._where):
+            self._needs_scrub = not database.scrub(self._engine, wait_s=wait_s)
 
     def rotate_master_key(self) -> RotationRecord:
         """Replace the master key and all collection keys, so that no older backup can be read.
@@ -199,11 +212,11 @@ class Records:
 
     def _finish_what_was_interrupted(self) -> None:
         """What a killed process may have left: pages of deleted rows, the old key of a rotation."""
-        self._needs_scrub = not self._is_write_ahead_log_empty()
-        if self._needs_scrub:
-            self.scrub()
+        if not self._is_write_ahead_log_empty():
+            self._try_scrub(wait_s=0.0)
         if self._key_file.num_keys(self.store_id) > 1:
-            self._drop_old_keys()
+            with suppress(StoreUnavailable):  # a key file that cannot be written can still be used
+                self._drop_old_keys()
 
     def _is_write_ahead_log_empty(self) -> bool:
         if self._engine.dialect.name != "sqlite":

@@ -30,6 +30,15 @@ _PUBLIC = [
 _MIN_MEAN_NORM = 1e-6
 
 
+def _mean_of_remaining(vectors: Float32) -> Float32:
+    """``mean_vector``, or the oldest template where they cancel out: nothing may stand in a removal's way."""
+    try:
+        return mean_vector(vectors)
+    except UsageError:
+        oldest: Float32 = vectors[0]
+        return oldest
+
+
 def mean_vector(vectors: Float32) -> Float32:
     """The unit-norm mean of (N, D) float32 unit-norm templates, N > 0; (D,) float32.
 
@@ -158,10 +167,12 @@ class TemplateWrites(TemplateReads, GalleryWrites):
         person, consent = self.person(person_ref), self.consent(consent_id)
         self._check_consent(consent, person.id, collection)
         fields.unit_vector(vector, dim=collection.dim)
-        mac = self._new_image_mac(collection.id, image_sha256)
-        record = TemplateRecord(new_id(), collection.id, person.id, consent.id, dict(quality), self._now)
+        mac, quality_text = self._new_image_mac(collection.id, image_sha256), _quality_text(quality)
+        # everything that can be refused is refused before the first write
+        vectors = self._vectors_with(collection.id, person.id, vector)
+        mean = mean_vector(vectors)
         key = self._person_key(collection.id, person.id) or self._new_person_key(collection.id, person.id)
-        earlier = self._sealed_templates(collection.id, person.id)
+        record = TemplateRecord(new_id(), collection.id, person.id, consent.id, dict(quality), self._now)
         self._connection.execute(
             sa.insert(templates).values(
                 id=record.id,
@@ -170,12 +181,11 @@ class TemplateWrites(TemplateReads, GalleryWrites):
                 consent_id=consent.id,
                 sealed=key.seal_template(record.id, vector),
                 image_mac=mac,
-                quality=_quality_text(quality),
+                quality=quality_text,
                 created_at=self._now,
             )
         )
-        vectors = [key.open_template(item.id, item.sealed) for item in earlier]
-        self._write_user_vector(collection.id, person.id, key, np.stack([*vectors, vector]))
+        self._write_user_vector(collection.id, person.id, key, mean, len(vectors))
         epoch = self._bump_epoch(collection.id)
         self.append_log(
             "template.added",
@@ -250,17 +260,25 @@ class TemplateWrites(TemplateReads, GalleryWrites):
         )
         return fresh.key
 
+    def _vectors_with(self, collection_id: str, person_id: str, vector: Float32) -> Float32:
+        """(N + 1, D): the person's templates and one more."""
+        key = self._person_key(collection_id, person_id)
+        if key is None:
+            return vector[None]
+        earlier = self._sealed_templates(collection_id, person_id)
+        return np.stack([*(key.open_template(item.id, item.sealed) for item in earlier), vector])
+
     def _write_user_vector(
-        self, collection_id: str, person_id: str, key: PersonKey, vectors: Float32
+        self, collection_id: str, person_id: str, key: PersonKey, mean: Float32, num_templates: int
     ) -> None:
-        """Replace the person's mean by that of ``vectors`` (N, D)."""
+        """Replace the person's mean."""
         self._connection.execute(_of_person(sa.delete(user_vectors), user_vectors, collection_id, person_id))
         self._connection.execute(
             sa.insert(user_vectors).values(
                 collection_id=collection_id,
                 person_id=person_id,
-                num_templates=len(vectors),
-                sealed=key.seal_user_vector(len(vectors), mean_vector(vectors)),
+                num_templates=num_templates,
+                sealed=key.seal_user_vector(num_templates, mean),
             )
         )
 
@@ -318,7 +336,9 @@ class TemplateWrites(TemplateReads, GalleryWrites):
                 .where(templates.c.id == item.id)
                 .values(sealed=fresh.key.seal_template(item.id, vector))
             )
-        self._write_user_vector(collection_id, person_id, fresh.key, np.stack(vectors))
+        self._write_user_vector(
+            collection_id, person_id, fresh.key, _mean_of_remaining(np.stack(vectors)), len(vectors)
+        )
 
 
 def _of_person(statement: Any, table: sa.Table, collection_id: str, person_id: str) -> Any:

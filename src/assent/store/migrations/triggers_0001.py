@@ -115,7 +115,8 @@ def postgresql_statements() -> list[str]:
         )
     statements.append(
         "CREATE FUNCTION refuse_truncate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-        " RAISE EXCEPTION 'assent: %-is-not-truncated', TG_TABLE_NAME USING ERRCODE = '23514'; END $$"
+        " RAISE EXCEPTION USING MESSAGE = 'assent: ' || TG_TABLE_NAME || '-is-not-truncated',"
+        " ERRCODE = '23514'; END $$"
     )
     statements += [
         f"CREATE TRIGGER {table}_truncate BEFORE TRUNCATE ON {table}"

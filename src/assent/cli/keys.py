@@ -16,6 +16,8 @@ def rotate(ctx: typer.Context, yes: YesOption = False, as_json: JsonOption = Fal
 
     Do it after a withdrawal to make the person unreadable in older backups too, and make a new backup. Says what it
     would do unless --yes.
+
+    Example: `assent keys rotate --yes`
     """
     with open_assent(ctx) as assent:
         if yes:

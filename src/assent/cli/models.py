@@ -16,7 +16,10 @@ app = typer.Typer(name="models", no_args_is_help=True, help="Model files: list, 
 
 @app.command("list")
 def list_models(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """Every model that is known: what it is for, its licence, and whether it is here."""
+    """Every model that is known: what it is for, its licence, and whether it is here.
+
+    Example: `assent models list`
+    """
     from assent.models.store import ModelStore
 
     store = ModelStore(settings_of(ctx).models_path)
@@ -84,7 +87,10 @@ def verify(
     name: Annotated[str | None, typer.Argument(help="Default: every model that is here.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hash the files again and compare them with the manifest. Exits with 9 when one that is here is wrong."""
+    """Hash the files again and compare them with the manifest. Exits with 9 when one that is here is wrong.
+
+    Example: `assent models verify`
+    """
     from assent.models.store import ModelState, ModelStore
 
     statuses = ModelStore(settings_of(ctx).models_path).verify(name)

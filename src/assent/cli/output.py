@@ -49,6 +49,8 @@ def to_json(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, Path):
         return str(value)
+    if hasattr(value, "tolist"):  # NumPy's arrays and numbers, without loading it for those who have none
+        return value.tolist()
     if isinstance(value, Iterable):
         return [to_json(item) for item in value]
     if hasattr(value, "model_dump"):
@@ -112,7 +114,7 @@ def print_table(title: str | None, columns: Sequence[str], rows: Iterable[Sequen
     elif console.is_terminal:
         console.print(table)
     else:
-        console.print(table, width=_WIDE, crop=False)
+        Console(width=_WIDE).print(table)
 
 
 def rate(value: float) -> str:

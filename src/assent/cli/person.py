@@ -36,7 +36,10 @@ def add(
 
 @app.command("list")
 def list_people(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """Everybody, with the purposes that they agree to now."""
+    """Everybody, with the purposes that they agree to now.
+
+    Example: `assent person list`
+    """
     with open_assent(ctx) as assent:
         people, consents, now = assent.people.list(), assent.consents.list(), assent.now()
     purposes = {

@@ -7,7 +7,7 @@ import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from assent.errors import IncompleteConsent
+from assent.errors import IncompleteConsent, UsageError
 from assent.service.context import Context
 from assent.service.images import read_document
 from assent.store.values import ConsentRecord, PersonRecord, ReceiptRecord
@@ -124,7 +124,10 @@ class Consents:
         evidence_sha256 = _evidence_sha256(evidence)
         ends = expires_at if expires_at is not None else _end_of_term(given, term or timedelta())
         with self._ctx.records.transaction() as tx:
-            notice = tx.add_notice(version=notice_version, language=language, text=notice_text)
+            try:
+                notice = tx.add_notice(version=notice_version, language=language, text=notice_text)
+            except UsageError as error:
+                raise IncompleteConsent(f"the notice's {error.message}") from error
             return tx.record_consent(
                 person,
                 controller=controller,

@@ -341,7 +341,8 @@ def _compare(
         is_trial = own != other
         num_between = counts[own] + counts[other] * (counts[own] > 1)
     at_probe, at_reference = np.nonzero(is_trial)
-    scores = samples.templates[probes] @ references.templates.T
+    # Single precision may give a little more than 1 for the same picture.
+    scores = np.clip(samples.templates[probes] @ references.templates.T, -1.0, 1.0)
     return _Block(
         probes[at_probe],
         references.rows[at_reference],

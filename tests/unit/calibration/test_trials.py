@@ -174,3 +174,16 @@ def test_arrays_of_unlike_length_and_long_templates_are_refused():
         Samples(samples.templates, samples.subjects[1:], samples.groups, samples.image_ids, samples.acquired)
     with pytest.raises(UsageError, match="unit norm"):
         Samples(samples.templates * 2, samples.subjects, samples.groups, samples.image_ids, samples.acquired)
+
+
+def test_no_score_is_above_one():
+    """Single precision gives 1.0000001 for some templates with themselves."""
+    samples = make_samples(9, num_subjects=300, max_images=1, dim=128)
+    rows = np.tile(np.arange(len(samples)), 2)
+    names = np.array([f"{name}-{copy}" for copy in (0, 1) for name in samples.subjects])
+    doubled = Samples(
+        samples.templates[rows], names, samples.groups[rows], samples.image_ids[rows], samples.acquired[rows]
+    )
+    found = nonmated(doubled, ReferenceKind.SINGLE)
+    assert found.matches.scores.max() == 1.0
+    assert found.top_pairs[0].score == 1.0

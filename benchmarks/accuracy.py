@@ -44,7 +44,7 @@ from benchmarks.common import (
 )
 from benchmarks.datasets import DATA_DIR, all_images
 from benchmarks.faces import DLIB, FaceSet, read_faces
-from benchmarks.identification import identify
+from benchmarks.identification import WIDE, identify
 
 TARGETS = (1e-2, 1e-3, 1e-4, 1e-5)
 REFERENCE = "trees-mirrored"
@@ -183,8 +183,8 @@ def contenders_of(faces: FaceSet, recipes: Sequence[Recipe], rows: Bool) -> list
     if faces.found_by_dlib.any():
         own = unit_rows(faces.dlib_embeddings)
         fallback = np.where(faces.found_by_dlib[:, None], own, templates["trees"][0])
-        templates[f"{DLIB}; undetected = missed"] = (own, faces.found_by_dlib)
-        templates[f"{DLIB}; undetected = trees"] = (fallback, faces.acquired | faces.found_by_dlib)
+        templates[f"{DLIB}, else missed"] = (own, faces.found_by_dlib)
+        templates[f"{DLIB}, else trees"] = (fallback, faces.acquired | faces.found_by_dlib)
     people = sorted({(image.group, image.subject) for image in faces.images})
     numbers = {person: number for number, person in enumerate(people)}
     return [
@@ -219,9 +219,9 @@ def cost_ms(models: ModelStore, recipes: Sequence[Recipe], faces: FaceSet, threa
 
 def print_comparison(title: str, rows: Sequence[Row], costs: dict[str, float]) -> None:
     """Miss rates in per cent with intervals, then the paired differences."""
-    columns = ["recipe", *(f"FNMR % at FMR {target:.0e}" for target in TARGETS), "ms a face"]
+    columns = ["recipe", *(f"% at FMR {target:.0e}" for target in TARGETS), "ms a face"]
     print_rows(
-        title,
+        f"{title}; FNMR in per cent",
         columns,
         [
             [
@@ -234,6 +234,7 @@ def print_comparison(title: str, rows: Sequence[Row], costs: dict[str, float]) -
             ]
             for row in rows
         ],
+        WIDE,
     )
     print_rows(
         f"{title}: difference to {REFERENCE}, percentage points, paired",
@@ -251,6 +252,7 @@ def print_comparison(title: str, rows: Sequence[Row], costs: dict[str, float]) -
             for row in rows
             if row.name != REFERENCE
         ],
+        WIDE,
     )
 
 

@@ -22,7 +22,7 @@ from assent.vision.embed import MAX_BATCH, Embedder, EmbedderFormat, unit_rows
 from assent.vision.engine import DEFAULT_EMBEDDER, DEFAULT_TREES, FaceEngine
 from assent.vision.recipe import Alignment, Recipe, Start, View
 
-DLIB = "dlib's detector and alignment"
+DLIB = "dlib HOG + 5 points"
 """Name of the chips cut by dlib itself, where ``dlib-bin`` is installed."""
 
 ChipKey = tuple[Alignment, tuple[Start, ...], int, float, bool]

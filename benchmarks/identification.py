@@ -8,12 +8,13 @@ instead, and the row says so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
+from scipy import special
 
 from assent.calibration.intervals import clopper_pearson_lower, clopper_pearson_upper
 from assent.calibration.measure import measure
@@ -21,7 +22,7 @@ from assent.calibration.profile import CalibrationProfile, Population, Recipe, R
 from assent.calibration.trials import Samples
 from assent.errors import GalleryBeyondEvidence
 from assent.models.store import ModelStore
-from assent.types import Bool, Float32, Float64, JsonObject
+from assent.types import Bool, Float32, Float64, Int64, JsonObject
 from assent.vision.embed import unit_rows
 from assent.vision.engine import FaceEngine
 from assent.vision.recipe import REGISTRY
@@ -30,6 +31,7 @@ from benchmarks.datasets import BORN_FROM, congress_images
 from benchmarks.faces import FaceSet, chip_key, read_faces
 
 POLICIES = {"default": 0.01, "strict": 0.001}
+WIDE = Console(width=150)
 DISTANCES = (0.6, 0.5, 0.45, 0.4)
 
 
@@ -39,23 +41,36 @@ class Searches:
 
     Attributes:
         people: (P,) the probe's subject.
-        best_other: (P,) highest score with anybody else.
+        scores: (P, G) with each reference; minus infinity for the probe's own.
         mate: (P,) score with the own reference; nan where there is none.
-        gallery_size: references, the probe's own left out.
     """
 
     people: np.ndarray
-    best_other: Float64
+    scores: Float64
     mate: Float64
-    gallery_size: int
 
-    def rates(self, threshold: float) -> JsonObject:
-        """FPIR and FNIR with 95 % Clopper-Pearson intervals on people, the gallery held fixed."""
+    @property
+    def gallery_size(self) -> int:
+        """References of other people that the probes are compared with."""
+        return int(np.isfinite(self.scores).sum(axis=1).min())
+
+    def rates(self, threshold: float, gallery_size: int | None = None) -> JsonObject:
+        """FPIR and FNIR with 95 % Clopper-Pearson intervals on people.
+
+        Args:
+            threshold: a candidate scores at least this.
+            gallery_size: None for the whole gallery; else the mean over all galleries of this size that
+                can be drawn from it, computed exactly (hypergeometric).
+        """
+        size = gallery_size or self.gallery_size
+        num_false = (self.scores >= threshold).sum(axis=1)
+        num_others = np.isfinite(self.scores).sum(axis=1)
+        false_positive = 1 - _share_without(num_false, num_others, size)
+        if gallery_size is None:
+            false_positive = (num_false > 0).astype(np.float64)
         has_mate = ~np.isnan(self.mate)
-        return {
-            "fpir": _rate(self.people, self.best_other >= threshold),
-            "fnir": _rate(self.people[has_mate], self.mate[has_mate] < threshold),
-        }
+        missed = (self.mate[has_mate] < threshold).astype(np.float64)
+        return {"fpir": _rate(self.people, false_positive), "fnir": _rate(self.people[has_mate], missed)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,22 +186,25 @@ def distance_rows(faces: FaceSet, extra: FaceSet | None) -> list[JsonObject]:
 def _policy_rows(
     searches: Searches, profiles: dict[str, CalibrationProfile], *, kind: ReferenceKind
 ) -> list[JsonObject]:
+    """For each calibration and policy the largest gallery allowed, and the whole one where that is refused."""
     rows: list[JsonObject] = []
     for calibrated_on, profile in profiles.items():
         for policy, target in POLICIES.items():
-            threshold = applied(profile, searches.gallery_size, target, kind)
-            rows.append(
-                {
-                    "reference": str(kind),
-                    "gallery_size": searches.gallery_size,
-                    "calibrated_on": calibrated_on,
-                    "policy": policy,
-                    "n_max": threshold.n_max,
-                    "is_refused": threshold.is_refused,
-                    "threshold": round(threshold.value, 4),
-                    **searches.rates(threshold.value),
-                }
-            )
+            n_max = profile.n_max(target, (kind,))
+            for size in sorted({min(n_max, searches.gallery_size), searches.gallery_size} - {0}):
+                threshold = applied(profile, size, target, kind)
+                rows.append(
+                    {
+                        "reference": str(kind),
+                        "gallery_size": size,
+                        "calibrated_on": calibrated_on,
+                        "policy": policy,
+                        "n_max": n_max,
+                        "is_refused": threshold.is_refused,
+                        "threshold": round(threshold.value, 4),
+                        **searches.rates(threshold.value, None if size == searches.gallery_size else size),
+                    }
+                )
     return rows
 
 
@@ -217,21 +235,19 @@ def _subjects(faces: FaceSet) -> np.ndarray:
 
 def _searches(people: np.ndarray, owners: np.ndarray, scores: Float64) -> Searches:
     is_mate = people[:, None] == owners[None, :]
-    has_mate = is_mate.any(axis=1)
-    mate = np.where(has_mate, np.where(is_mate, scores, -np.inf).max(axis=1), np.nan)
-    best_other = np.where(is_mate, -np.inf, scores).max(axis=1)
-    return Searches(people, best_other, mate, len(owners) - (1 if has_mate.any() else 0))
+    mate = np.where(is_mate, scores, -np.inf).max(axis=1)
+    return Searches(people, np.where(is_mate, -np.inf, scores), np.where(is_mate.any(axis=1), mate, np.nan))
 
 
-def _rate(people: np.ndarray, is_error: Bool) -> JsonObject:
+def _rate(people: np.ndarray, share: Float64) -> JsonObject:
     """Errors by person: a person's searches count as one, in parts."""
     _, codes, counts = np.unique(people, return_inverse=True, return_counts=True)
-    errors = float((np.bincount(codes, is_error) / counts).sum())
+    errors = float((np.bincount(codes, share) / counts).sum())
     return {
         "rate": round(errors / len(counts), 5),
         "lower": round(float(clopper_pearson_lower(errors, len(counts), 0.975)), 5),
         "upper": round(float(clopper_pearson_upper(errors, len(counts), 0.975)), 5),
-        "num_errors": int(np.count_nonzero(is_error)),
+        "num_errors": round(float(share.sum()), 2),
         "num_searches": len(people),
         "num_people": len(counts),
     }
@@ -239,8 +255,11 @@ def _rate(people: np.ndarray, is_error: Bool) -> JsonObject:
 
 def _print(results: JsonObject) -> None:
     columns = ["references", "N", "calibrated on", "policy", "n_max", "threshold", "fpir %", "fnir %"]
-    print_rows("Portraits, one photograph each side", columns, _table(results["portraits"], "gallery"))
-    print_rows("LFW, people with 3 or 4 photographs", columns, _table(results["lfw"], "reference"))
+    for title, part, first in (
+        ("Portraits, one photograph each side", "portraits", "gallery"),
+        ("LFW, people with 3 or 4 photographs", "lfw", "reference"),
+    ):
+        print_rows(title, columns, [_cells(row, first) for row in results[part]], WIDE)
     print_rows(
         "Portraits by raw distance, as dlib's users compare",
         ["references", "N", "distance", "falsely matched", "fpir %", "fnir %"],
@@ -249,29 +268,39 @@ def _print(results: JsonObject) -> None:
                 row["gallery"],
                 row["gallery_size"],
                 row["distance"],
-                f"{row['fpir']['num_errors']} of {row['fpir']['num_searches']}",
+                f"{row['fpir']['num_errors']:.0f} of {row['fpir']['num_searches']}",
                 _percent(row["fpir"]),
                 _percent(row["fnir"]),
             ]
             for row in results["distances"]
         ],
+        WIDE,
     )
 
 
-def _table(rows: Sequence[JsonObject], first: str) -> list[list[object]]:
+def _cells(row: JsonObject, first: str) -> list[object]:
     return [
-        [
-            row[first],
-            row["gallery_size"],
-            row["calibrated_on"],
-            row["policy"],
-            row["n_max"],
-            f"{row['threshold']:.4f}" + (" (refused)" if row["is_refused"] else ""),
-            f"{row['fpir']['num_errors']} of {row['fpir']['num_searches']}: {_percent(row['fpir'])}",
-            _percent(row["fnir"]),
-        ]
-        for row in rows
+        row[first],
+        row["gallery_size"],
+        row["calibrated_on"],
+        row["policy"],
+        row["n_max"],
+        f"{row['threshold']:.4f}" + (" (refused)" if row["is_refused"] else ""),
+        f"{row['fpir']['num_errors']:.3g} of {row['fpir']['num_searches']}: {_percent(row['fpir'])}",
+        _percent(row["fnir"]),
     ]
+
+
+def _share_without(num_false: Int64, num_others: Int64, size: int) -> Float64:
+    """Share of the galleries of ``size`` out of ``num_others`` references that have none of the false ones."""
+    rest = num_others - num_false
+    log_share = (
+        special.gammaln(rest + 1)
+        - special.gammaln(np.maximum(rest - size, 0) + 1)
+        - special.gammaln(num_others + 1)
+        + special.gammaln(num_others - size + 1)
+    )
+    return np.where(rest >= size, np.exp(log_share), 0.0)
 
 
 def _percent(rate: JsonObject) -> str:

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from assent.calibration.measure import MeasureOptions
-from assent.calibration.profile import CalibrationProfile
+from assent.calibration.profile import CalibrationProfile, ReferenceKind, builtin_profile
+from assent.calibration.trials import mated_trials, nonmated_trials
 from assent.errors import ModelError, TooFewTrials, UsageError
 from assent.service.calibrating import (
     CalibrationOptions,
@@ -24,7 +25,7 @@ from assent.service.labelled import list_images, without_exclusions
 from assent.types import Face, Quality, QualityReason, UInt8
 from assent.vision.engine import FaceEngine
 from assent.vision.quality import QualityGate
-from assent.vision.recipe import LANDMARK_RECIPE
+from assent.vision.recipe import DEFAULT_RECIPE, LANDMARK_RECIPE
 
 OPTIONS = CalibrationOptions("made-up patterns", measure=MeasureOptions(num_replicates=20))
 
@@ -264,3 +265,30 @@ def test_a_profile_is_json_anyone_can_read(people, tmp_path):
     data = json.loads(result.path.read_text())
     assert data["schema_version"] == 1
     assert [curve["kind"] for curve in data["curves"]] == ["single", "mean"]
+
+
+def test_the_default_engine_has_a_profile(engine):
+    """A change of model files, conversions or recipe needs a new calibration in the same commit."""
+    profile = builtin_profile(engine.model_digest)
+    assert profile is not None, "run python -m benchmarks.default_profile and look at the sheet"
+    assert (profile.recipe.name, profile.recipe.version) == (DEFAULT_RECIPE.name, DEFAULT_RECIPE.version)
+    assert profile.kinds == ("single", "mean")
+    assert profile.population.inspection != "not inspected"
+    assert profile.n_max(0.01) >= 50
+
+
+def test_the_default_profile_tells_people_apart_on_photographs(engine, shared_data):
+    """Forty people of LFW, far too few to check a rate, enough to see a wrong colour order or alignment."""
+    images = list_images([shared_data / "lfw"])
+    names = sorted({image.subject for image in images if image.image_id.endswith("_0002.jpg")})[:40]
+    some = [image for image in images if image.subject in names][:100]
+    acquired = acquire(engine, some, OPTIONS)
+    profile = builtin_profile(engine.model_digest)
+    assert profile is not None
+    threshold = profile.threshold_for_fmr(1e-2, "single").value
+    mated = mated_trials(acquired.samples, ReferenceKind.SINGLE)
+    nonmated = nonmated_trials(acquired.samples, ReferenceKind.SINGLE)
+    assert mated is not None
+    assert nonmated is not None
+    assert (mated.scores >= threshold).mean() > 0.9
+    assert (nonmated.matches.scores >= threshold).mean() < 0.03

@@ -1,8 +1,12 @@
-"""Hides regions of an image, so that nobody and no network can tell who was there.
+"""Hides regions of an image, so that neither people nor networks can tell who was there.
 
-What is left of a region is at most a grid of ``CELLS`` x ``CELLS`` mean colours, whichever method: a blur made
-by convolving can be undone in part, averages over a sixth of a head cannot. Regions have hard edges, since a
-feathered edge shows what it fades into.
+What is left of a face is at most a few mean colours (``FACE_CELLS`` across it), whichever method: a blur made by
+convolving can be undone in part, averages cannot. Regions have hard edges, since a feathered edge shows what it
+fades into.
+
+Measured with the default recogniser on 150 people (another photo of each as reference, true place of the face
+given to it): chance that a hidden face scores higher with its own person than with another. Clear 0.999; 3.5 cells
+across the face 0.526 (blur), 0.503 (mosaic); 7 cells 0.71, 9.4 cells 0.86 (blur); solid 0.500.
 """
 
 from __future__ import annotations
@@ -16,8 +20,7 @@ import numpy as np
 from assent.types import Float32, Int64, UInt8
 from assent.vision.boxes import grow_boxes
 
-# Across a head with its margin: skin and hair stay as patches of colour.
-CELLS: Final = 6
+FACE_CELLS: Final = 3.5
 DEFAULT_MARGIN: Final = 0.35  # of the box's width and height, on each side: hair, ears and chin
 _SOLID_RGB: Final = (64, 64, 64)
 
@@ -42,7 +45,7 @@ def redact(
     Args:
         image_rgb: (H, W, 3) uint8; not changed.
         boxes_xyxy: (N, 4) pixels, end-exclusive; may stick out of the image.
-        method: blur and mosaic keep at most ``CELLS`` x ``CELLS`` mean colours, solid keeps nothing.
+        method: blur and mosaic keep mean colours of cells, ``FACE_CELLS`` across the box; solid keeps nothing.
         margin: added on each side, in widths and heights of the box; not negative.
 
     Raises:
@@ -52,12 +55,13 @@ def redact(
     regions = covered_pixels(
         boxes_xyxy, margin=margin, width_px=image_rgb.shape[1], height_px=image_rgb.shape[0]
     )
+    cells_px = np.maximum(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 1) / FACE_CELLS
     hidden = image_rgb.copy()
-    for x0, y0, x1, y1 in regions.tolist():
+    for (x0, y0, x1, y1), cell_px in zip(regions.tolist(), cells_px, strict=True):
         if x0 < x1 and y0 < y1:
-            # From the source, not from what is already hidden: the result does not depend on the boxes' order
-            # except where they overlap, and there both hide.
-            hidden[y0:y1, x0:x1] = _veil(image_rgb[y0:y1, x0:x1], method)
+            # From the source, not from what is already hidden: what an overlap shows is one box's veil or the
+            # other's, whichever comes last, and never less than a veil.
+            hidden[y0:y1, x0:x1] = _veil(image_rgb[y0:y1, x0:x1], cell_px, method)
     return hidden
 
 
@@ -81,12 +85,13 @@ def covered_pixels(boxes_xyxy: Float32, *, margin: float, width_px: int, height_
     return np.concatenate([np.clip(low, 0, limits), np.clip(high, 0, limits)], axis=1).astype(np.int64)
 
 
-def _veil(region_rgb: UInt8, method: RedactMethod) -> UInt8:
-    """What replaces a region (h, w, 3), both at least 1."""
+def _veil(region_rgb: UInt8, cell_px: Float32, method: RedactMethod) -> UInt8:
+    """What replaces a region (h, w, 3), both at least 1, given the width and height of a cell."""
     if method is RedactMethod.SOLID:
         return np.broadcast_to(np.array(_SOLID_RGB, np.uint8), region_rgb.shape)
     height, width = region_rgb.shape[:2]
-    cells = (min(CELLS, max(1, width // 2)), min(CELLS, max(1, height // 2)))
+    cells = (max(1, round(width / float(cell_px[0]))), max(1, round(height / float(cell_px[1]))))
+    cells = (min(cells[0], max(1, width // 2)), min(cells[1], max(1, height // 2)))
     means = cv2.resize(region_rgb, cells, interpolation=cv2.INTER_AREA)
     how = cv2.INTER_NEAREST if method is RedactMethod.MOSAIC else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(means, (width, height), interpolation=how), np.uint8)

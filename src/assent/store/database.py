@@ -186,8 +186,10 @@ def _truncate_write_ahead_log(engine: Engine, wait_s: float) -> bool:
     try:
         [usual_ms] = cursor.execute("PRAGMA busy_timeout").fetchone()
         cursor.execute(f"PRAGMA busy_timeout={int(wait_s * 1000)}")
-        [busy, _, _] = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        cursor.execute(f"PRAGMA busy_timeout={usual_ms}")
+        try:
+            [busy, _, _] = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout={usual_ms}")
     finally:
         cursor.close()
         pooled.close()

@@ -46,12 +46,15 @@ MIN_FALSE_PAIRS = 10
 MAX_SHARE_OF_ONE_SUBJECT = 1 / 3
 """Share of these pairs that one person may be in; else it is that person's face that was measured."""
 
+ROW_STEP = 0.03
+"""The table has a row wherever the rate has fallen by another 3 %, or at each step of the grid."""
+
 REPORT_TARGETS = (1e-2, 1e-3, 1e-4, 1e-5)
 
 METHOD = (
     "Pairs of people count alike; a bound is the larger of the one-sided percentile of a bootstrap that "
     "resamples people on both sides of the comparison and Clopper-Pearson on pairs of people, made monotone "
-    "and moved up by one step of the table; it ends where fewer than min_false_pairs pairs reach the score"
+    "and moved up by one row of the table; it ends where fewer than min_false_pairs pairs reach the score"
 )
 
 
@@ -158,15 +161,14 @@ def _measure_curve(samples: Samples, kind: ReferenceKind, options: MeasureOption
     end = evidence_end(nonmated.matches, GRID[:-1], min_pairs=options.min_false_pairs)
     if end is None:
         return None
-    bounds = _bounds_on_grid(nonmated, end, options)
-    keep = _last_of_each_plateau(bounds)
+    rows, bounds = _table(nonmated, end, options)
     mated = mated_trials(samples, kind)
-    fnmr = _fnmr(mated, GRID[keep], options)
+    fnmr = _fnmr(mated, GRID[rows], options)
     curve = Curve(
         kind=kind,
-        scores=_rounded(GRID[keep], 6),
-        fmr=_rounded(nonmated.fmr_on_grid[keep]),
-        fmr_upper=_rounded_up(bounds[keep]),
+        scores=_rounded(GRID[rows], 6),
+        fmr=_rounded(nonmated.fmr_on_grid[rows]),
+        fmr_upper=_rounded_up(bounds),
         fnmr=_rounded(fnmr.rate),
         fnmr_lower=_rounded(fnmr.lower),
         fnmr_upper=_rounded(fnmr.upper),
@@ -209,26 +211,37 @@ def evidence_end(
     return None
 
 
-def _bounds_on_grid(nonmated: NonmatedTrials, end: int, options: MeasureOptions) -> Float64:
-    """Upper bounds to interpolate between at GRID[0 .. end + 1]; GRID[end + 1] is where evidence ends.
+def _table(nonmated: NonmatedTrials, end: int, options: MeasureOptions) -> tuple[Int64, Float64]:
+    """Rows (indices into GRID, from 0 to ``end`` + 1) and upper bounds to interpolate between.
 
     Each row carries its left neighbour's bound, so that a line between two rows is never below the bound
     of a score between them. Below the kept tail, where rates are high and better known than at its edge,
     the edge's ratio of bound to rate is used.
     """
-    begin = int(np.searchsorted(GRID, nonmated.complete_above, side="right"))
-    begin = min(begin, end)
+    knots = _knots(nonmated.fmr_on_grid, end)
+    begin = int(np.searchsorted(GRID[knots], nonmated.complete_above, side="right"))
+    begin = min(begin, len(knots) - 1)
     exact = fmr_interval(
         nonmated.matches,
-        GRID[begin : end + 1],
+        GRID[knots[begin:]],
         confidence=CONFIDENCE,
         num_replicates=options.num_replicates,
         seed=options.seed,
     )
     ratio = exact.bound[0] / exact.rate[0]
-    bounds = np.concatenate([nonmated.fmr_on_grid[:begin] * ratio, exact.bound])
+    bounds = np.concatenate([nonmated.fmr_on_grid[knots[:begin]] * ratio, exact.bound])
     bounds = np.minimum(np.maximum.accumulate(bounds[::-1])[::-1], 1.0)
-    return np.concatenate([[1.0], bounds])
+    rows = np.concatenate([[0], knots, [end + 1]])
+    shifted = np.concatenate([[1.0, 1.0], bounds])
+    keep = _last_of_each_plateau(shifted)
+    return rows[keep], shifted[keep]
+
+
+def _knots(fmr_on_grid: Float64, end: int) -> Int64:
+    """Indices into GRID, above 0 up to ``end``, between which the rate falls by about ``ROW_STEP``."""
+    levels = np.floor(-np.log(np.maximum(fmr_on_grid[: end + 1], 1e-300)) / ROW_STEP)
+    knots = np.append(np.flatnonzero(levels[1:] > levels[:-1]), end)
+    return np.unique(knots[knots > 0])
 
 
 def _last_of_each_plateau(bounds: Float64) -> Int64:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from assent.calibration import measure as measuring
+from assent.calibration.intervals import fmr_interval
 from assent.calibration.measure import check_promise, evidence_end
 from assent.calibration.profile import CalibrationProfile, ReferenceKind
 from assent.calibration.trials import GRID
@@ -39,11 +40,21 @@ def test_the_bound_is_nowhere_below_what_was_seen(measurement, samples, kind):
     assert (bounds >= seen / found.num_subject_pairs - 1e-12).all()
 
 
+@pytest.mark.parametrize("kind", list(ReferenceKind))
+def test_the_table_adds_little_to_the_bound(measurement, samples, kind):
+    """The price of being conservative between rows: a row's 3 %, or one pair of people where they are few."""
+    found = nonmated(samples, kind)
+    curve = measurement.profile.curve(kind)
+    scores = found.matches.scores[found.matches.is_new_pair()][200:2000:50]
+    exact = fmr_interval(found.matches, scores, num_replicates=50).bound
+    assert (curve.bound(scores) <= 1.12 * exact).all()
+
+
 def test_ten_pairs_reach_the_end_of_the_evidence(measurement, samples):
     found = nonmated(samples, ReferenceKind.SINGLE)
     end = measurement.profile.curve("single").evidence_end
     best = found.matches.scores[found.matches.is_new_pair()]
-    assert 10 <= (best >= end - 0.0021).sum() <= 40
+    assert 10 <= (best >= end - 0.00021).sum() <= 40
     assert measurement.profile.curve("single").fmr_upper_at_end > 10 * found.matches.shares.min() / len(best)
 
 

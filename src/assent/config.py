@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import quote
 
 import platformdirs
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-from assent.errors import UsageError
 
 
 class Settings(BaseSettings):
@@ -70,15 +69,9 @@ class Settings(BaseSettings):
 
     @cached_property
     def records_url(self) -> str:
-        """The SQLAlchemy URL of the records.
-
-        Raises:
-            UsageError: the data folder's path has a question mark, which ends a file's name in a URL.
-        """
-        if self.database_url is not None:
-            return self.database_url
-        if "?" in str(self.data_dir):
-            raise UsageError(
-                f"expected a data folder without a question mark in its path, got {self.data_dir}; rename it"
-            )
-        return f"sqlite:///{self.data_dir / 'records.sqlite3'}"
+        """The SQLAlchemy URL of the records."""
+        # A folder may be called "50%" or "what?", which mean something else in a URL.
+        return (
+            self.database_url
+            or f"sqlite:///{quote(str(self.data_dir / 'records.sqlite3'), errors='surrogateescape')}"
+        )

@@ -15,7 +15,7 @@ from typing import Any
 from assent.cli.main import run
 
 PURPOSE = "club-photos"
-NOTICE = "We keep a template of your face to find you in the club's photos.\n"
+NOTICE = "We keep a template of your face to find you in the club's photos."
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         UsageError: the folder cannot be written, or the disk is full.
     """
-    if path.is_dir() or not path.name:
+    if not path.name:
         raise UsageError(f"cannot write {path}: it is a folder; give a file's name")
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from assent.errors import AlreadyExists, ModelCorrupt, ModelError, ModelMissing, NotFound
 from assent.models.conversions import CONVERSIONS
-from assent.models.files import disk_errors, exclusive, sha256_of, write_atomically
+from assent.models.files import disk_errors, exclusive, sha256_of, sha256_of_file, write_atomically
 from assent.models.manifest import (
     DEFAULT_MODELS,
     MANIFEST_NAME,
@@ -336,20 +337,27 @@ class ModelStore:
 
     def _has_source(self, entry: ModelEntry) -> bool:
         try:
-            self._read_source(entry)
+            self._check_source(entry)
         except (ModelMissing, ModelCorrupt):
             return False
         return True
+
+    def _check_source(self, entry: ModelEntry) -> None:
+        """Hashes the published file without holding it."""
+        path = self._source_path(entry)
+        with _read_errors(path, entry):
+            got = sha256_of_file(path)
+        _expect_hash(path, entry.sha256, got, entry)
 
     def _read_source(self, entry: ModelEntry) -> bytes:
         return _read_checked(self._source_path(entry), entry.sha256, entry)
 
     def _read(self, entry: ModelEntry) -> bytes:
         """The file that is run, after both it and the published file were found right."""
-        source = self._read_source(entry)
         conversion = CONVERSIONS.get(entry.family)
         if conversion is None:
-            return source
+            return self._read_source(entry)
+        self._check_source(entry)
         made = self._made().get(entry.name)
         if made is None or (made.source_sha256, made.conversion) != (entry.sha256, conversion.version):
             raise ModelMissing(
@@ -401,8 +409,16 @@ def _by_archive(
 
 def _read_checked(path: Path, sha256: str, entry: ModelEntry) -> bytes:
     """The file's content, if its hash is right."""
-    try:
+    with _read_errors(path, entry):
         data = path.read_bytes()
+    _expect_hash(path, sha256, sha256_of(data), entry)
+    return data
+
+
+@contextmanager
+def _read_errors(path: Path, entry: ModelEntry) -> Iterator[None]:
+    try:
+        yield
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ModelMissing(
             f"{entry.name}: expected {path}, got no such file; run: assent models pull {entry.name}"
@@ -411,10 +427,11 @@ def _read_checked(path: Path, sha256: str, entry: ModelEntry) -> bytes:
         raise ModelError(
             f"{entry.name}: expected to read {path}, got: {error.strerror or error}; check its permissions."
         ) from error
-    got = sha256_of(data)
+
+
+def _expect_hash(path: Path, sha256: str, got: str, entry: ModelEntry) -> None:
     if got != sha256:
         raise ModelCorrupt(
             f"{path}: expected sha256 {sha256}, got {got}; the file was changed or damaged. "
             f"Run: assent models pull {entry.name} --force"
         )
-    return data

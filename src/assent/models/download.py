@@ -143,7 +143,7 @@ def _fill(
             if fruitless >= _MAX_FRUITLESS_TRIES:
                 raise DownloadFailed(
                     f"{wanted.label}: expected a complete download, got {part.seek(0, 2)} of "
-                    f"{wanted.size_bytes or 'unknown'} bytes: {error}. Run the same command again to go "
+                    f"{wanted.size_bytes or 'unknown'} bytes: {error}. Check the network and run the same command again to go "
                     "on from there."
                 ) from error
             time.sleep(retry_delay_s * 2**fruitless)

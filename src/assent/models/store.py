@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,8 +17,9 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ValidationError
 
 from assent.errors import AlreadyExists, ModelCorrupt, ModelError, ModelMissing, NotFound
+from assent.models.checked import check_file, read_checked
 from assent.models.conversions import CONVERSIONS
-from assent.models.files import disk_errors, exclusive, sha256_of, sha256_of_file, write_atomically
+from assent.models.files import disk_errors, exclusive, sha256_of, write_atomically
 from assent.models.manifest import (
     DEFAULT_MODELS,
     MANIFEST_NAME,
@@ -344,13 +344,10 @@ class ModelStore:
 
     def _check_source(self, entry: ModelEntry) -> None:
         """Hashes the published file without holding it."""
-        path = self._source_path(entry)
-        with _read_errors(path, entry):
-            got = sha256_of_file(path)
-        _expect_hash(path, entry.sha256, got, entry)
+        check_file(self._source_path(entry), entry.sha256, entry.name)
 
     def _read_source(self, entry: ModelEntry) -> bytes:
-        return _read_checked(self._source_path(entry), entry.sha256, entry)
+        return read_checked(self._source_path(entry), entry.sha256, entry.name)
 
     def _read(self, entry: ModelEntry) -> bytes:
         """The file that is run, after both it and the published file were found right."""
@@ -364,7 +361,7 @@ class ModelStore:
                 f"{entry.name}: expected it made by {conversion.version}, got "
                 f"{made.conversion if made else 'nothing'}; run: assent models pull {entry.name}"
             )
-        return _read_checked(self._run_path(entry), made.sha256, entry)
+        return read_checked(self._run_path(entry), made.sha256, entry.name)
 
     def _made(self) -> dict[str, _Made]:
         """What was converted; nothing if the record is missing or damaged, for then it is made again."""
@@ -405,33 +402,3 @@ def _by_archive(
             _, members = archives.setdefault(entry.source.sha256, (entry.source, []))
             members.append((entry, entry.source.member))
     yield from archives.values()
-
-
-def _read_checked(path: Path, sha256: str, entry: ModelEntry) -> bytes:
-    """The file's content, if its hash is right."""
-    with _read_errors(path, entry):
-        data = path.read_bytes()
-    _expect_hash(path, sha256, sha256_of(data), entry)
-    return data
-
-
-@contextmanager
-def _read_errors(path: Path, entry: ModelEntry) -> Iterator[None]:
-    try:
-        yield
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ModelMissing(
-            f"{entry.name}: expected {path}, got no such file; run: assent models pull {entry.name}"
-        ) from error
-    except OSError as error:
-        raise ModelError(
-            f"{entry.name}: expected to read {path}, got: {error.strerror or error}; check its permissions."
-        ) from error
-
-
-def _expect_hash(path: Path, sha256: str, got: str, entry: ModelEntry) -> None:
-    if got != sha256:
-        raise ModelCorrupt(
-            f"{path}: expected sha256 {sha256}, got {got}; the file was changed or damaged. "
-            f"Run: assent models pull {entry.name} --force"
-        )

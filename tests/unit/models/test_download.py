@@ -83,7 +83,7 @@ def test_an_interrupted_download_goes_on_where_it_stopped(
 def test_a_later_run_goes_on_too(server: FileServer, client: httpx2.Client, tmp_path: Path) -> None:
     dest = tmp_path / "model.onnx"
     url = server.add("/f", BODY, cut_after=[70_000, 0, 0, 0, 0, 0, 0, 0])
-    with pytest.raises(DownloadFailed, match=r"got 70000 of 300000 bytes.*Run the same command again"):
+    with pytest.raises(DownloadFailed, match=r"got 70000 of 300000 bytes.*run the same command again"):
         get(client, url, dest)
     assert not dest.exists()
     assert part_of(dest).stat().st_size == 70_000

@@ -143,8 +143,8 @@ def _fill(
             if fruitless >= _MAX_FRUITLESS_TRIES:
                 raise DownloadFailed(
                     f"{wanted.label}: expected a complete download, got {part.seek(0, 2)} of "
-                    f"{wanted.size_bytes or 'unknown'} bytes: {error}. Check the network and run the same command again to go "
-                    "on from there."
+                    f"{wanted.size_bytes or 'unknown'} bytes: {error}. Check the network and run the same "
+                    "command again to go on from there."
                 ) from error
             time.sleep(retry_delay_s * 2**fruitless)
         else:

@@ -186,7 +186,15 @@ def test_a_vector_that_cannot_be_a_template_is_refused(records: Records, vector,
 
 
 @pytest.mark.parametrize(
-    ("digest", "quality"), [(b"short", {}), (bytes(32), {"x": float("nan")}), (bytes(32), {"x": b""})]
+    ("digest", "quality"),
+    [
+        (b"short", {}),
+        (bytes(32), {"sharpness": float("nan")}),
+        (bytes(32), {"sharpness": b""}),
+        (bytes(32), {"sharpness": True}),
+        (bytes(32), {"apparent_age": 31}),
+        (bytes(32), {"reasons": []}),
+    ],
 )
 def test_a_digest_or_quality_that_cannot_be_is_refused(records: Records, digest: bytes, quality) -> None:
     with records.transaction() as tx:

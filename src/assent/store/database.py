@@ -109,10 +109,19 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if is_reading else "BEGIN IMMEDIATE")
 
 
-def current_revision(connection: Connection) -> str | None:
-    """The schema's revision, or None where there is no schema yet."""
-    if not sa.inspect(connection).has_table("alembic_version"):
+def current_revision(connection: Connection, where: str) -> str | None:
+    """The schema's revision, or None where the database is empty.
+
+    Raises:
+        StoreUnavailable: it holds another program's tables.
+    """
+    tables = set(sa.inspect(connection).get_table_names())
+    if not tables:
         return None
+    if not {"alembic_version", "store"} <= tables:
+        raise StoreUnavailable(
+            f"expected records or an empty database at {where}, found another program's tables; choose another"
+        )
     revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one_or_none()
     return None if revision is None else str(revision)
 
@@ -122,22 +131,23 @@ def check_revision(connection: Connection, where: str) -> bool:
 
     Raises:
         StoreTooNew: a newer version of Assent wrote it.
+        StoreUnavailable: it holds another program's tables.
     """
-    revision = current_revision(connection)
+    revision = current_revision(connection, where)
     if revision is None or revision in REVISIONS:
         return revision == HEAD
     raise StoreTooNew(
-        f"the records at {where} have schema {revision}, this is Assent {__version__}, which knows up to "
-        f"{HEAD}; install Assent {_writer(connection)} or newer"
+        f"the records at {where} have schema {revision}, this is Assent {__version__}, which knows up to {HEAD}; "
+        f"install Assent {_writer(connection)} or newer"
     )
 
 
 def _writer(connection: Connection) -> str:
     """The version that last migrated the records, in words where it cannot be told."""
     columns = {column["name"] for column in sa.inspect(connection).get_columns("store")}
-    if "assent_version" not in columns:
-        return "of the version that wrote them"
-    version = connection.exec_driver_sql("SELECT assent_version FROM store").scalar_one_or_none()
+    version = None
+    if "assent_version" in columns:
+        version = connection.exec_driver_sql("SELECT assent_version FROM store").scalar_one_or_none()
     return str(version or "of the version that wrote them")
 
 

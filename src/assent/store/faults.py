@@ -29,7 +29,7 @@ _SQLITE: Final = {
 }
 # PostgreSQL SQLSTATE, by its longest known prefix
 _POSTGRESQL: Final = {
-    "08": "the server cannot be reached; check that it runs and that the address is right",
+    "08": "the server cannot be reached; check that it runs, and the URL's address, user and database",
     "28": "the server refused the user or password; check the database URL and ~/.pgpass",
     "3D000": "the database does not exist; create it with createdb",
     "42501": "the user may not do this; grant it the rights on the database",
@@ -103,7 +103,7 @@ def translated(where: str) -> Iterator[None]:
     """Raise ours instead of the database's; everything else passes through."""
     try:
         yield
-    except (sqlalchemy.exc.SQLAlchemyError, sqlite3.Error) as error:
+    except (sqlalchemy.exc.DBAPIError, sqlalchemy.exc.TimeoutError, sqlite3.Error) as error:
         raise translate(error, where) from error
 
 

@@ -23,7 +23,7 @@ from assent.store.transaction import Reading, Transaction
 from assent.store.values import RotationRecord
 from assent.version import __version__
 
-_SCRUB_WAIT_S = 2.0
+_SCRUB_WAIT_S = 1.0
 
 
 def utc_now() -> datetime:
@@ -237,7 +237,7 @@ def _open_vault(
             database.await_turn_to_migrate(connection)
             # another process may have made or upgraded them meanwhile
             if not database.check_revision(connection, where):
-                if database.current_revision(connection) is None and not create:
+                if database.current_revision(connection, where) is None and not create:
                     raise StoreUnavailable(f"expected records at {where}, found none; check the address")
                 database.migrate(connection)
                 connection.execute(sa.update(store).values(assent_version=__version__))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from typing import Any
 
 import numpy as np
@@ -22,12 +24,13 @@ from assent.store.values import (
     DestroyedTemplates,
     TemplateRecord,
 )
-from assent.types import Float32, Float64, JsonObject
+from assent.types import Float32, Float64, JsonObject, Quality
 
 _PUBLIC = [
     templates.c[name] for name in ("id", "collection_id", "person_id", "consent_id", "quality", "created_at")
 ]
 _MIN_MEAN_NORM = 1e-6
+_MEASUREMENTS = tuple(field.name for field in dataclass_fields(Quality) if field.name != "reasons")
 
 
 def _mean_of_remaining(vectors: Float32) -> Float32:
@@ -154,7 +157,7 @@ class TemplateWrites(TemplateReads, GalleryWrites):
             consent_id: what it rests on.
             vector: (D,) float32, unit norm.
             image_sha256: 32 bytes, of the image's bytes; kept only as an HMAC under the collection's own key.
-            quality: numbers measured of the face, as JSON values.
+            quality: numbers measured of the face, named as in ``assent.types.Quality``.
 
         Raises:
             NotFound: no such collection, person or consent.
@@ -351,7 +354,10 @@ def _template(row: Any) -> TemplateRecord:
 
 
 def _quality_text(quality: JsonObject) -> str:
-    try:
-        return canonical_json(quality)
-    except (TypeError, ValueError) as error:
-        raise UsageError("quality must be JSON values with finite numbers") from error
+    """The measurements as JSON; only those of ``Quality``, so that nothing about a person can ride along."""
+    for name, value in quality.items():
+        if name not in _MEASUREMENTS:
+            raise UsageError(f"quality may hold only {', '.join(_MEASUREMENTS)}, got another name")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise UsageError(f"quality {name} must be a finite number, got {type(value).__name__}")
+    return canonical_json(quality)

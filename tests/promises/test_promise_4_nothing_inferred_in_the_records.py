@@ -1,0 +1,91 @@
+"""Promise 4: nothing is inferred about what a person is; the records have no place for it.
+
+The columns are pinned. A new one is a decision: whoever adds it here says that it holds no trait of a person.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+
+import pytest
+
+from assent.store import PersonRecord, schema
+from assent.store.templates import _MEASUREMENTS
+
+COLUMNS = {
+    "store": ["id", "store_id", "created_at", "assent_version", "master_key_id", "key_check"],
+    "people": ["id", "ref", "name", "created_at", "erased_at"],
+    "notices": ["id", "version", "language", "text", "sha256", "created_at"],
+    "consents": [
+        "id",
+        "person_id",
+        "controller",
+        "purpose",
+        "notice_id",
+        "method",
+        "evidence_sha256",
+        "legal_basis",
+        "given_at",
+        "expires_at",
+        "last_interaction_at",
+        "recorded_at",
+        "withdrawn_at",
+        "withdrawal_channel",
+        "withdrawal_reason",
+    ],
+    "collections": [
+        "id",
+        "name",
+        "purpose",
+        "fpir_target",
+        "preset",
+        "model_digest",
+        "dim",
+        "epoch",
+        "wrapped_key",
+        "wrapped_mac_key",
+        "created_at",
+    ],
+    "person_keys": ["collection_id", "person_id", "wrapped_key"],
+    "templates": [
+        "id",
+        "collection_id",
+        "person_id",
+        "consent_id",
+        "sealed",
+        "image_mac",
+        "quality",
+        "created_at",
+    ],
+    "user_vectors": ["collection_id", "person_id", "num_templates", "sealed"],
+    "receipts": ["id", "consent_id", "body", "created_at"],
+    "log_entries": ["seq", "at", "kind", "entry", "leaf_sha256"],
+}
+TRAITS = re.compile(
+    r"(^|_)(age|birth|sex|gender|race|ethnic\w*|skin|nation\w*|religio\w*|emotion|mood|health|disab\w*|"
+    r"attribute\w*|label\w*|tag\w*|group\w*|trait\w*|meta\w*|extra\w*)($|_)"
+)
+
+
+def test_the_columns_are_these_and_no_others() -> None:
+    found = {table.name: [column.name for column in table.columns] for table in schema.metadata.sorted_tables}
+    assert found == COLUMNS
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_no_column_is_named_for_a_trait(table: str) -> None:
+    assert [name for name in COLUMNS[table] if TRAITS.search(name)] == []
+
+
+def test_the_search_for_traits_finds_some() -> None:
+    for name in ("age", "apparent_age", "sex", "ethnicity", "group_label", "emotion", "attributes"):
+        assert TRAITS.search(name)
+
+
+def test_a_person_is_an_id_a_ref_and_perhaps_a_name() -> None:
+    assert [field.name for field in fields(PersonRecord)] == ["id", "ref", "name", "created_at", "erased_at"]
+
+
+def test_what_is_kept_of_a_photo_is_these_measurements() -> None:
+    assert _MEASUREMENTS == ("inter_ocular_px", "sharpness", "brightness", "yaw_ratio", "confidence")

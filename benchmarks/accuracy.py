@@ -19,14 +19,8 @@ import numpy as np
 
 from assent.calibration.intervals import FalseMatches
 from assent.calibration.profile import ReferenceKind
-from assent.calibration.trials import (
-    MatedTrials,
-    NonmatedTrials,
-    Person,
-    Samples,
-    mated_trials,
-    nonmated_trials,
-)
+from assent.calibration.samples import Person, Samples
+from assent.calibration.trials import MatedTrials, NonmatedTrials, mated_trials, nonmated_trials
 from assent.models.store import ModelStore
 from assent.service.calibrating import subject_face
 from assent.types import Bool, Float64, Int64, JsonObject

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from assent.calibration.trials import Samples
+from assent.calibration.samples import Samples
 from assent.models.store import ModelStore
 from assent.service.calibrating import MAX_DUPLICATE_BITS, chip_hash, subject_face
 from assent.service.labelled import LabelledImage

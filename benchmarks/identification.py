@@ -19,7 +19,7 @@ from scipy import special
 from assent.calibration.intervals import clopper_pearson_lower, clopper_pearson_upper
 from assent.calibration.measure import measure
 from assent.calibration.profile import CalibrationProfile, Population, Recipe, ReferenceKind
-from assent.calibration.trials import Samples
+from assent.calibration.samples import Samples
 from assent.errors import GalleryBeyondEvidence
 from assent.models.store import ModelStore
 from assent.types import Bool, Float32, Float64, Int64, JsonObject

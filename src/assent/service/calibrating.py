@@ -16,9 +16,11 @@ import cv2
 import numpy as np
 
 from assent.calibration.curve import Population, Recipe, ReferenceKind
-from assent.calibration.measure import MeasureOptions, measure
+from assent.calibration.measure import measure
 from assent.calibration.profile import CalibrationProfile
-from assent.calibration.trials import Samples, TopPair, nonmated_trials
+from assent.calibration.samples import Samples
+from assent.calibration.table import MeasureOptions
+from assent.calibration.trials import TopPair, nonmated_trials
 from assent.errors import ImageError, TooFewTrials, UsageError
 from assent.models.files import write_atomically
 from assent.service.labelled import LabelledImage, list_images, without_exclusions

@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 
 from assent.calibration.intervals import FalseMatches, PairUniverse
-from assent.calibration.measure import Measurement, MeasureOptions, measure
+from assent.calibration.measure import Measurement, measure
 from assent.calibration.profile import (
     CalibrationProfile,
     Curve,
@@ -16,7 +16,9 @@ from assent.calibration.profile import (
     Recipe,
     ReferenceKind,
 )
-from assent.calibration.trials import MatedTrials, NonmatedTrials, Samples, mated_trials, nonmated_trials
+from assent.calibration.samples import Samples
+from assent.calibration.table import MeasureOptions
+from assent.calibration.trials import MatedTrials, NonmatedTrials, mated_trials, nonmated_trials
 
 DIGEST = "d" * 64
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from assent.calibration import measure as measuring
 from assent.calibration.intervals import fmr_interval
-from assent.calibration.measure import check_promise, evidence_end
+from assent.calibration.measure import check_promise
 from assent.calibration.profile import CalibrationProfile, ReferenceKind
+from assent.calibration.table import evidence_end, rounded_up
 from assent.calibration.trials import GRID
 from assent.errors import CalibrationContradicted, TooFewTrials
 from tests.unit.calibration.builders import DIGEST, make_matches, make_measurement, make_samples, nonmated
@@ -149,4 +149,4 @@ def test_everybody_the_same_face_still_gives_a_true_bound():
 
 
 def test_rounding_goes_up():
-    assert measuring._rounded_up(np.array([1.23449e-5, 1.0, 0.99999])) == (1.235e-5, 1.0, 1.0)
+    assert rounded_up(np.array([1.23449e-5, 1.0, 0.99999])) == (1.235e-5, 1.0, 1.0)

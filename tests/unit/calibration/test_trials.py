@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assent.calibration import trials
+from assent.calibration import comparisons
 from assent.calibration.profile import ReferenceKind
-from assent.calibration.trials import GRID, Samples, mated_trials, nonmated_trials, reference_sizes
+from assent.calibration.samples import Samples, reference_sizes
+from assent.calibration.trials import GRID, mated_trials, nonmated_trials
 from assent.errors import UsageError
 from tests.unit.calibration.builders import make_samples, mated, nonmated
 
@@ -37,7 +38,7 @@ def slow_nonmated(samples, kind):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("groups", [1, 2])
 def test_all_pairs_are_the_slow_ones(kind, groups, monkeypatch):
-    monkeypatch.setattr(trials, "_BLOCK_ELEMENTS", 100)  # several blocks
+    monkeypatch.setattr(comparisons, "_BLOCK_ELEMENTS", 100)  # several blocks
     samples = make_samples(3, num_subjects=15, groups=groups, missing=0.1)
     slow = slow_nonmated(samples, kind)
     found = nonmated(samples, kind)
@@ -66,7 +67,7 @@ def test_a_top_pair_names_two_pictures_of_different_people_that_score_it():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_short_tail_keeps_the_highest_and_says_what_it_left_out(kind, monkeypatch):
-    monkeypatch.setattr(trials, "_BLOCK_ELEMENTS", 100)
+    monkeypatch.setattr(comparisons, "_BLOCK_ELEMENTS", 100)
     samples = make_samples(5, num_subjects=30)
     everything = nonmated(samples, kind).matches.scores
     short = nonmated(samples, kind, max_tail=20)

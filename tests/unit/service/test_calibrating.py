@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from assent.calibration.measure import MeasureOptions
 from assent.calibration.profile import CalibrationProfile, ReferenceKind, builtin_profile
+from assent.calibration.table import MeasureOptions
 from assent.calibration.trials import mated_trials, nonmated_trials
 from assent.errors import ModelError, TooFewTrials, UsageError
 from assent.service.calibrating import (

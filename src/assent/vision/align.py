@@ -135,42 +135,35 @@ def zoom_about_centre(matrix: Float64, *, zoom: float, size_px: int) -> Float64:
 def cut_chip(image_rgb: UInt8, matrix: Float64, *, size_px: int) -> UInt8:
     """The (S, S, 3) uint8 chip under ``matrix`` (2, 3), source pixels to chip pixels; black outside.
 
-    When the face is shrunk by two or more, the region is first halved by averaging as often as fits: bilinear
-    sampling alone would skip source pixels and alias, and dlib, with which the default network was trained,
-    halves too.
+    When the face is shrunk by two or more, the region is first smoothed and halved as often as fits: bilinear
+    sampling alone would skip source pixels and alias, and dlib, with which the default network was trained, halves
+    in the same way.
     """
-    region, matrix = _halved_region(image_rgb, np.asarray(matrix, np.float64), size_px)
+    matrix = np.asarray(matrix, np.float64)
+    shrink = 1 / max(float(np.hypot(matrix[0, 0], matrix[1, 0])), 1e-9)
+    region = image_rgb
+    if shrink >= 2:
+        region, matrix = _region_under(image_rgb, matrix, size_px)
+    while shrink >= 2 and max(region.shape[:2]) > 1:
+        # The five-tap binomial filter of dlib's pyramid_down<2>. Pixel c of the half is pixel 2c of the whole.
+        region = np.asarray(cv2.pyrDown(region), np.uint8)
+        matrix = matrix * [[2, 2, 1], [2, 2, 1]]
+        shrink /= 2
     chip = cv2.warpAffine(region, matrix, (size_px, size_px), flags=cv2.INTER_LINEAR, borderValue=(0, 0, 0))
     return np.asarray(chip, np.uint8)
 
 
-def _halved_region(image_rgb: UInt8, matrix: Float64, size_px: int) -> tuple[UInt8, Float64]:
-    """The part of the image under the chip, halved while it is still larger than the chip, and its matrix."""
-    shrink = 1 / max(float(np.hypot(matrix[0, 0], matrix[1, 0])), 1e-9)
-    halvings = int(np.floor(np.log2(shrink))) if shrink >= 2 else 0
-    if not halvings:
-        return image_rgb, matrix
-    step = 2 ** min(halvings, 12)
-    height, width = image_rgb.shape[:2]
+def _region_under(image_rgb: UInt8, matrix: Float64, size_px: int) -> tuple[UInt8, Float64]:
+    """The part of the image that a chip shows, with room for smoothing, and the matrix from its pixels."""
     corners = np.array([[0, 0], [size_px, 0], [size_px, size_px], [0, size_px]], np.float64)
-    inverse = cv2.invertAffineTransform(matrix)
-    under = transform_points(np.asarray(inverse, np.float64), corners)
-    low = np.clip(np.floor(under.min(0)) - 2 * step, 0, [width, height]).astype(int)
-    high = np.clip(np.ceil(under.max(0)) + 2 * step, 0, [width, height]).astype(int)
-    x0, y0 = (low // step * step).tolist()
-    x1, y1 = high.tolist()
-    if x1 - x0 < 1 or y1 - y0 < 1:
-        return image_rgb, matrix
-    region: UInt8 = image_rgb[y0:y1, x0:x1]
-    # Repeat the last row and column up to a multiple of the step, so that cells keep their exact size.
-    padded = cv2.copyMakeBorder(region, 0, (y0 - y1) % step, 0, (x0 - x1) % step, cv2.BORDER_REPLICATE)
-    shape = (padded.shape[1] // step, padded.shape[0] // step)
-    small = np.asarray(cv2.resize(padded, shape, interpolation=cv2.INTER_AREA), np.uint8)
-    # Pixel centre c of the small image is pixel centre step * c + (step - 1) / 2 of the region.
-    moved = np.array(matrix)
-    moved[:, :2] = matrix[:, :2] * step
-    moved[:, 2] = matrix[:, 2] + matrix[:, :2] @ (np.array([x0, y0]) + (step - 1) / 2)
-    return small, moved
+    under = transform_points(invert_similarity(matrix), corners)
+    room = 0.1 * (under.max(0) - under.min(0))
+    height, width = image_rgb.shape[:2]
+    x0, y0 = np.clip(np.floor(under.min(0) - room), 0, [width - 1, height - 1]).astype(int).tolist()
+    x1, y1 = np.clip(np.ceil(under.max(0) + room), [x0 + 1, y0 + 1], [width, height]).astype(int).tolist()
+    moved = matrix.copy()
+    moved[:, 2] += matrix[:, :2] @ (x0, y0)
+    return image_rgb[y0:y1, x0:x1], moved
 
 
 def cut_chips(image_rgb: UInt8, matrices: Sequence[Float64] | Float64, *, size_px: int) -> UInt8:

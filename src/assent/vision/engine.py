@@ -167,7 +167,7 @@ class FaceEngine:
         landmarks = np.stack([face.landmarks_xy for face in faces])
         chips = self.chips(image_rgb, landmarks)
         num_faces, num_views = chips.shape[:2]
-        units = self._embedder.get().unit_embeddings(chips.reshape(-1, *chips.shape[2:]))
+        units = self.embed_chips(chips.reshape(-1, *chips.shape[2:]))
         weights = np.array([view.weight for view in self._recipe.views], np.float32)
         means = np.einsum("fvd,v->fd", units.reshape(num_faces, num_views, -1), weights)
         return unit_rows(np.asarray(means, np.float32))
@@ -178,6 +178,10 @@ class FaceEngine:
         return recipe_chips(
             image_rgb, landmarks_xy, recipe=self._recipe, template=self._template, trees=trees
         )
+
+    def embed_chips(self, chips_rgb: UInt8) -> Float32:
+        """Unit embeddings (N, D) float32 of aligned chips (N, S, S, 3) uint8, one each, no averaging."""
+        return self._embedder.get().unit_embeddings(chips_rgb)
 
     def release(self) -> None:
         """Drop the networks from memory; the next call loads them again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,14 @@ import typer
 from assent.cli.common import settings_of
 from assent.cli.output import BytesProgress, JsonOption, print_json, print_table, say
 from assent.errors import ModelCorrupt, ModelMissing
+
+
+class ColourOrder(StrEnum):
+    """The order of a network's input channels."""
+
+    RGB = "rgb"
+    BGR = "bgr"
+
 
 app = typer.Typer(name="models", no_args_is_help=True, help="Model files: list, pull, add, verify.")
 
@@ -64,17 +73,30 @@ def add(
         typer.Option(help="arcface (embedder), yunet or scrfd (detectors), dlib-resnet.", show_default=False),
     ],
     licence: Annotated[str, typer.Option(help="Its licence, as its author states it.", show_default=False)],
+    sha256: Annotated[
+        str | None, typer.Option(help="Of the file, where its author publishes it.", show_default=False)
+    ] = None,
+    colours: Annotated[
+        ColourOrder | None, typer.Option(help="Order it was trained in. Default: its family's usual one.")
+    ] = None,
+    mean: Annotated[
+        float | None, typer.Option(help="Taken from each value of 0 to 255. Default: its family's usual one.")
+    ] = None,
+    std: Annotated[
+        float | None, typer.Option(help="What the difference is divided by. Default: its family's usual one.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Add your own model; it is checked against its family, hashed and copied. Calibrate before you search with it.
 
     Example: `assent models add w600k.onnx --name my-arcface --family arcface --licence "as bought"`
     """
-    from assent.models.add import add_model
+    from assent.models.add import add_model, feeding_of
     from assent.models.store import ModelStore
 
     store = ModelStore(settings_of(ctx).models_path)
-    status = add_model(store, file, name=name, family=family, licence=licence)
+    feeding = feeding_of(family, colour_order=colours.value if colours else None, mean=mean, std=std)
+    status = add_model(store, file, name=name, family=family, licence=licence, sha256=sha256, feeding=feeding)
     if as_json:
         print_json(status)
     else:

@@ -48,6 +48,37 @@ USUAL_FEEDING: dict[Family, Feeding] = {
 }
 """How the published models of each family were trained; a model that differs says so when it is added."""
 
+
+def feeding_of(
+    family: str,
+    *,
+    colour_order: ColourOrder | None = None,
+    mean: float | None = None,
+    std: float | None = None,
+) -> Feeding | None:
+    """The usual feeding of a family with what differs put in; None for an unknown family, which ``add_model`` refuses.
+
+    Args:
+        family: one of ``Family``.
+        colour_order: where it differs.
+        mean: of every channel, where it differs.
+        std: of every channel, where it differs.
+
+    Raises:
+        UsageError: ``std`` is not above 0.
+    """
+    if family not in set(Family):
+        return None
+    usual = USUAL_FEEDING[Family(family)]
+    if std is not None and not std > 0:
+        raise UsageError(f"std must be above 0, got {std}; pixel values are divided by it")
+    return Feeding(
+        colour_order or usual.colour_order,
+        usual.mean if mean is None else (mean, mean, mean),
+        usual.std if std is None else (std, std, std),
+    )
+
+
 _SUFFIXES = {Family.DLIB_RESNET: ".dat", Family.DLIB_SHAPE_5: ".dat"}
 _ALIGNMENTS: dict[Family, Literal["dlib-150", "arcface-112"]] = {
     Family.ARCFACE: "arcface-112",

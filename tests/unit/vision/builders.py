@@ -14,7 +14,7 @@ from PIL import Image
 from assent.types import Detections, UInt8
 
 
-@dataclass(frozen=True)
+@dataclass
 class FakeTensor:
     name: str
     type: str = "tensor(float)"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +57,12 @@ def scrfd_answers(side: int = SIDE, *, batch_axis: bool = False) -> Arrays:
 
 def detector_of(family: str, answers: Arrays) -> Detector:
     session = FakeSession(answers)
-    made: Detector = {
+    families: dict[str, Callable[[FakeSession], Detector]] = {
         "centerface": CenterFaceDetector,
         "yunet": YuNetDetector,
         "scrfd": ScrfdDetector,
-    }[family](session)
-    return made
+    }
+    return families[family](session)
 
 
 @pytest.mark.parametrize(

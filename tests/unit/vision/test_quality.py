@@ -47,7 +47,7 @@ FRONTAL = np.array([[30, 30], [70, 30], [50, 52], [34, 72], [66, 72]], np.float3
 )
 @pytest.mark.parametrize("gate", [ENROLMENT_GATE, PROBE_GATE], ids=["enrolment", "probe"])
 def test_refusals(changes: dict[str, float], wanted: tuple[QualityReason, ...], gate: QualityGate) -> None:
-    quality = dataclasses.replace(GOOD, **changes)
+    quality = dataclasses.replace(GOOD, **changes)  # type: ignore[arg-type]
     assert refusals(quality, gate) == wanted
     judged = judge(quality, gate)
     assert judged.reasons == wanted
@@ -107,8 +107,8 @@ def shaken(image: UInt8, length_px: int, degrees: float) -> UInt8:
     kernel = np.zeros((length_px, length_px), np.float32)
     kernel[length_px // 2] = 1
     centre = (length_px // 2, length_px // 2)
-    kernel = cv2.warpAffine(kernel, cv2.getRotationMatrix2D(centre, degrees, 1), (length_px, length_px))
-    return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()), np.uint8)
+    turned = cv2.warpAffine(kernel, cv2.getRotationMatrix2D(centre, degrees, 1), (length_px, length_px))
+    return np.asarray(cv2.filter2D(image, -1, turned / turned.sum()), np.uint8)
 
 
 # The portrait's eyes are about 133 px apart.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,12 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assent.cli.common import YesOption, open_assent
-from assent.cli.output import JsonOption, print_json, print_table, say, when
+from assent.cli.output import JsonOption, counting, print_json, print_table, say, when
+from assent.errors import IncompleteConsent
 
 if TYPE_CHECKING:
     from assent.store.values import ConsentRecord, ReceiptRecord
 
-app = typer.Typer(name="consent", no_args_is_help=True, help="Consents: record, list, show, withdraw, sweep.")
+app = typer.Typer(
+    name="consent", no_args_is_help=True, help="Consents: record, import, list, show, withdraw, sweep."
+)
 
 MAX_DAYS = 36_525
 """A hundred years: no consent outlives the person who gave it."""
@@ -153,6 +157,39 @@ def withdraw(
         print_receipt(receipt)
 
 
+@app.command("import")
+def import_csv(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="CSV with a row for each consent.", show_default=False)],
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Record many consents at once, each row with its own evidence and term. Says what it would do unless --yes.
+
+    Columns: person, purpose, controller, notice, notice_version, language, method, evidence, until; optional: name,
+    given_at, legal_basis. `notice` and `evidence` are files beside the CSV; `evidence` may be a sha256. People who are
+    not there yet are added. A row that lacks something is refused with the reason (exit code 7), the others stand.
+
+    Example: `assent consent import members.csv --yes`
+    """
+    with open_assent(ctx) as assent, counting("Reading") as progress:
+        rows = assent.import_consents(file, dry_run=not yes, progress=progress)
+    refused = [row for row in rows if row.state == "refused"]
+    if as_json:
+        print_json({"dry_run": not yes, "rows": rows})
+    else:
+        shown = rows if len(rows) <= 20 else refused
+        cells = [(row.line, row.person, row.state, row.consent_id or row.message) for row in shown]
+        print_table(None, ["line>", "person", "what", "consent, or why not"], cells)
+        counts = ", ".join(f"{count} {state}" for state, count in Counter(row.state for row in rows).items())
+        say(
+            f"{len(rows)} rows: {counts or 'none'}."
+            + ("" if yes else " Nothing was done; add --yes to do it.")
+        )
+    if refused:
+        raise typer.Exit(IncompleteConsent.exit_code)
+
+
 @app.command()
 def sweep(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """Destroy what rests on consents whose term has ended (searches ignore it already). Run it daily.
@@ -202,8 +239,6 @@ def _fields(consent: ConsentRecord) -> dict[str, object]:
 
 
 def _end_of_day(day: str) -> datetime:
-    from assent.errors import IncompleteConsent
-
     try:
         return datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
     except (ValueError, OverflowError) as error:
@@ -211,8 +246,6 @@ def _end_of_day(day: str) -> datetime:
 
 
 def _decoded(data: bytes, path: Path) -> str:
-    from assent.errors import IncompleteConsent
-
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Self
 from assent.config import Settings
 from assent.errors import UsageError
 from assent.models.store import ModelStore
-from assent.service import annotating, detecting, enrolling, searching, verifying
+from assent.service import annotating, detecting, enrolling, importing, searching, verifying
 from assent.service.collections import Collections
 from assent.service.context import Clock, Context, default_actor, utc_now
 from assent.service.faces import Choose
 from assent.service.images import ImageSource
+from assent.service.importing import ImportedRow
 from assent.service.people import Consents, People
 from assent.service.results import AnnotatedPhoto, DetectionResult, Enrolment, SearchResult, Verification
 from assent.store.records import Records
@@ -162,6 +163,16 @@ class Assent:
             result: the search's answer, made with ``thorough=True`` so that small faces are hidden too.
         """
         return annotating.annotate(self._ctx, image, result)
+
+    def import_consents(
+        self,
+        path: Path,
+        *,
+        dry_run: bool,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> tuple[ImportedRow, ...]:
+        """Record many consents from a CSV file (see ``assent.service.importing.import_consents``)."""
+        return importing.import_consents(self._ctx, path, dry_run=dry_run, progress=progress)
 
     def calibrate(
         self,

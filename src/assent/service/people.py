@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from assent.errors import IncompleteConsent, UsageError
 from assent.service.context import Context
 from assent.service.images import read_document
+from assent.store.transaction import Transaction
 from assent.store.values import ConsentRecord, PersonRecord, ReceiptRecord
 from assent.types import JsonObject
 
@@ -75,6 +77,46 @@ class People:
             return tx.export_person(ref)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentForm:
+    """Everything a consent must say (see ``Consents.record``); whose it is comes apart."""
+
+    purpose: str
+    controller: str
+    notice_text: str
+    notice_version: str
+    language: str
+    method: str
+    evidence_sha256: str
+    legal_basis: str
+    given_at: datetime
+    expires_at: datetime
+
+    def record_in(self, tx: Transaction, person: str) -> ConsentRecord:
+        """Record it as this person's, with the notice if that is new.
+
+        Raises:
+            NotFound: nobody has that id.
+            AlreadyExists: the notice's version and language stand for another text.
+            IncompleteConsent: a field is missing or malformed.
+        """
+        try:
+            notice = tx.add_notice(version=self.notice_version, language=self.language, text=self.notice_text)
+        except UsageError as error:
+            raise IncompleteConsent(f"the notice's {error.message}") from error
+        return tx.record_consent(
+            person,
+            controller=self.controller,
+            purpose=self.purpose,
+            notice_id=notice.id,
+            method=self.method,
+            evidence_sha256=self.evidence_sha256,
+            legal_basis=self.legal_basis,
+            given_at=self.given_at,
+            expires_at=self.expires_at,
+        )
+
+
 class Consents:
     """The consents of one data folder."""
 
@@ -121,24 +163,20 @@ class Consents:
         given = given_at or self._ctx.clock()
         if (expires_at is None) == (term is None):
             raise IncompleteConsent("a consent needs a term: either expires_at or term, got both or neither")
-        evidence_sha256 = _evidence_sha256(evidence)
-        ends = expires_at if expires_at is not None else _end_of_term(given, term or timedelta())
+        form = ConsentForm(
+            purpose=purpose,
+            controller=controller,
+            notice_text=notice_text,
+            notice_version=notice_version,
+            language=language,
+            method=method,
+            evidence_sha256=evidence_sha256(evidence),
+            legal_basis=legal_basis,
+            given_at=given,
+            expires_at=expires_at if expires_at is not None else _end_of_term(given, term or timedelta()),
+        )
         with self._ctx.records.transaction() as tx:
-            try:
-                notice = tx.add_notice(version=notice_version, language=language, text=notice_text)
-            except UsageError as error:
-                raise IncompleteConsent(f"the notice's {error.message}") from error
-            return tx.record_consent(
-                person,
-                controller=controller,
-                purpose=purpose,
-                notice_id=notice.id,
-                method=method,
-                evidence_sha256=evidence_sha256,
-                legal_basis=legal_basis,
-                given_at=given,
-                expires_at=ends,
-            )
+            return form.record_in(tx, person)
 
     def get(self, consent_id: str) -> ConsentRecord:
         """One consent.
@@ -189,7 +227,16 @@ def _end_of_term(given_at: datetime, term: timedelta) -> datetime:
         ) from error
 
 
-def _evidence_sha256(evidence: bytes | Path | str) -> str:
+def evidence_sha256(evidence: bytes | Path | str) -> str:
+    """The hash of a signed release, 64 hexadecimal digits.
+
+    Args:
+        evidence: its bytes, its file, or the hash itself.
+
+    Raises:
+        NotFound: no such file.
+        IncompleteConsent: it is empty, or cannot be read.
+    """
     if isinstance(evidence, str) and _SHA256.fullmatch(evidence):
         return evidence.lower()
     if not isinstance(evidence, bytes):

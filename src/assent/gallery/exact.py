@@ -62,13 +62,13 @@ class ExactIndex:
         gone = np.isin(self._keys, np.asarray(list(keys), np.str_))
         if gone.sum() != len(set(keys)):
             missing = sorted(set(keys) - set(self._keys.tolist()))
-            raise UsageError(f"{len(missing)} keys are not held, the first is {missing[0]!r}; nothing was removed")
+            raise UsageError(
+                f"{len(missing)} keys are not held, the first is {missing[0]!r}; nothing was removed"
+            )
         self._keys, self._expires_s = self._keys[~gone], self._expires_s[~gone]
         self._templates = self._templates[~gone]
 
-    def search(
-        self, probes: Float32, *, limit: int, min_score: float, now_s: float
-    ) -> list[tuple[Hit, ...]]:
+    def search(self, probes: Float32, *, limit: int, min_score: float, now_s: float) -> list[tuple[Hit, ...]]:
         """Compare every probe with every template (see ``Index.search``)."""
         array = checked_templates(probes, dim=self._dim, what="probes")
         if limit < 1:

@@ -67,9 +67,7 @@ class Index(Protocol):
         """
         ...
 
-    def search(
-        self, probes: Float32, *, limit: int, min_score: float, now_s: float
-    ) -> list[tuple[Hit, ...]]:
+    def search(self, probes: Float32, *, limit: int, min_score: float, now_s: float) -> list[tuple[Hit, ...]]:
         """The most similar templates of each probe, best first; equal scores in the order of their keys.
 
         Args:
@@ -107,5 +105,7 @@ def checked_templates(templates: Float32, *, dim: int, what: str) -> Float32:
     # NaN fails every comparison, so "not close" also catches NaN and infinity.
     if not np.all(np.abs(norms - 1.0) <= 1e-3):
         worst = norms[np.argmax(np.where(np.isfinite(norms), np.abs(norms - 1.0), np.inf))]
-        raise UsageError(f"{what} must have unit norm and be finite, got a norm of {worst}; divide by the norm")
+        raise UsageError(
+            f"{what} must have unit norm and be finite, got a norm of {worst}; divide by the norm"
+        )
     return array

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from assent import Assent
-from assent.errors import NotFound, UsageError
+from assent.errors import IncompleteConsent, NotFound, UsageError
 from assent.service.importing import REQUIRED, RowState
 
 HEADER = ",".join([*REQUIRED, "name"])
@@ -85,7 +85,7 @@ def test_the_mended_file_may_be_imported_again(assent: Assent, folder: Path) -> 
     ("changes", "message"),
     [
         pytest.param({"purpose": "Club Photos"}, "purpose", id="malformed purpose"),
-        pytest.param({"person": "an a"}, "ref", id="malformed id"),
+        pytest.param({"person": "an a", "evidence": "ana.pdf"}, "ref", id="malformed id"),
         pytest.param({"until": "2025-01-01"}, "expires_at must be after", id="ended before it began"),
         pytest.param({"until": "2027-01-01T10:00:00"}, "time zone", id="time without a zone"),
         pytest.param({"evidence": "z" * 64}, "there is no", id="neither a file nor a sha256"),
@@ -111,7 +111,6 @@ def test_a_hash_will_do_for_evidence(assent: Assent, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param("", "missing: person", id="empty"),
         pytest.param("person,purpose\n", "missing: controller", id="columns missing"),
         pytest.param(HEADER + ",sex\n", "not known: sex", id="a column that is not ours to keep"),
         pytest.param(HEADER + ',"\n', "missing|not CSV", id="quotes that do not close"),
@@ -121,6 +120,9 @@ def test_another_file_is_refused_whole(assent: Assent, folder: Path, text: str, 
     path = folder / "members.csv"
     path.write_text(text)
     with pytest.raises(UsageError, match=message):
+        assent.import_consents(path, dry_run=False)
+    path.write_text("")
+    with pytest.raises(IncompleteConsent, match="an empty one"):
         assent.import_consents(path, dry_run=False)
     path.write_bytes(b"\xff\xfe\xff")
     with pytest.raises(UsageError, match="UTF-8"):

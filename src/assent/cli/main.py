@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -74,6 +75,7 @@ def run(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     _accept_any_text()
     try:
+        _refuse_several_collections(arguments)
         code = app(arguments, prog_name="assent", standalone_mode=False)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
@@ -83,6 +85,13 @@ def run(arguments: list[str]) -> int:
         report(error, as_json=as_json)
         return error.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _refuse_several_collections(arguments: list[str]) -> None:
+    """The last of several would silently win, and look like an answer for all of them."""
+    given = [word for word in arguments if word == "--collection" or re.match(r"-c|--collection=", word)]
+    if len(given) > 1:
+        raise UsageError(f"expected one collection, got {len(given)}; ask of one collection at a time")
 
 
 def _accept_any_text() -> None:

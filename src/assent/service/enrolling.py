@@ -10,6 +10,7 @@ from assent.errors import FaceMismatch, NoCalibration, UsageError
 from assent.service.context import Context
 from assent.service.faces import Choose, choose_face, embed, load_faces, require_quality
 from assent.service.galleries import kind_of
+from assent.service.guarding import require_one_collection
 from assent.service.images import ImageSource, read_bytes
 from assent.service.results import Enrolment
 from assent.store.transaction import Transaction
@@ -53,6 +54,7 @@ def enrol(
         AlreadyExists: this photo is enrolled already.
         UsageError: the collection holds templates of another model.
     """
+    require_one_collection(collection)
     with ctx.records.reading() as tx:
         target = tx.collection(collection)
         tx.live_consent(person, target.purpose)
@@ -63,6 +65,8 @@ def enrol(
     require_quality(face.quality)
     [template] = embed(ctx, image_rgb, [face])
     with ctx.records.transaction() as tx:
+        target = tx.collection(collection)  # anew: all that is decided on belongs to one moment
+        check_model(ctx, target)
         consent = tx.live_consent(person, target.purpose)
         similarity = _similarity_to_earlier(ctx, tx, target, person, template)
         if similarity is not None and similarity < MIN_SIMILARITY_TO_EARLIER and not allow_mismatch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assent.errors import CalibrationError, ConsentError, WrongPurpose
+from assent.errors import CalibrationError, ConsentError, UsageError, WrongPurpose
 from assent.service.context import Context
 from assent.store.fields import PURPOSE
 from assent.store.values import CollectionRecord
@@ -28,6 +28,18 @@ def recording_refusals(ctx: Context, act: str, collection: str, purpose: str) ->
             }
             tx.append_log("refused", body)
         raise
+
+
+def require_one_collection(name: object) -> None:
+    """Refuse a search across collections: people agreed to be found in one.
+
+    Raises:
+        UsageError: ``name`` is not one name.
+    """
+    if not isinstance(name, str):
+        raise UsageError(
+            f"expected the name of one collection, got {type(name).__name__}; ask of one at a time"
+        )
 
 
 def require_purpose(collection: CollectionRecord, purpose: str) -> None:

@@ -89,7 +89,7 @@ def policy_for(
         )
     max_fmr = min(profile.floor(size, fpir_target, kind).target_fmr for kind in kinds)
     if requested_similarity is not None:
-        max_fmr = min(max_fmr, _fmr_of_request(profile, requested_similarity, kinds))
+        max_fmr = min(max_fmr, fmr_of_request(profile, requested_similarity, kinds))
     thresholds = {kind: profile.threshold_for_fmr(max_fmr, kind) for kind in kinds}
     return AppliedPolicy(
         fpir_target=fpir_target,
@@ -102,7 +102,18 @@ def policy_for(
     )
 
 
-def _fmr_of_request(profile: CalibrationProfile, similarity: float, kinds: Sequence[str]) -> float:
+def fmr_of_request(profile: CalibrationProfile, similarity: float, kinds: Sequence[str]) -> float:
+    """The false match rate that a caller's threshold stands for.
+
+    Args:
+        profile: the calibration.
+        similarity: 0 to 100.
+        kinds: of the references that are compared.
+
+    Raises:
+        ThresholdBeyondEvidence: stricter than the calibration can tell apart.
+        UsageError: not between 0 and 100.
+    """
     if not (math.isfinite(similarity) and 0 <= similarity <= 100):
         raise UsageError(f"a similarity threshold is between 0 and 100, got {similarity}")
     highest = min(profile.max_similarity(kind) for kind in kinds)

@@ -8,7 +8,7 @@ from assent.errors import UsageError
 from assent.service.context import Context
 from assent.service.enrolling import check_model
 from assent.service.faces import embed, load_faces
-from assent.service.guarding import recording_refusals, require_purpose
+from assent.service.guarding import recording_refusals, require_one_collection, require_purpose
 from assent.service.images import ImageSource
 from assent.service.matching import Matcher
 from assent.service.results import FaceAnswer, SearchResult
@@ -53,6 +53,7 @@ def search(
         UsageError: an argument is out of range, or the collection is of another model.
     """
     started_s = time.perf_counter()
+    require_one_collection(collection)
     if max_candidates < 1:
         raise UsageError(f"max_candidates must be at least 1, got {max_candidates}")
     with recording_refusals(ctx, "search", collection, purpose), ctx.records.reading() as tx:

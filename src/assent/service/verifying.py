@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from assent.calibration.similarity import fmr_at_similarity
 from assent.errors import NotFound
 from assent.service.context import Context
 from assent.service.enrolling import check_model
 from assent.service.faces import Choose, choose_face, embed, load_faces, require_quality
 from assent.service.galleries import kind_of
-from assent.service.guarding import recording_refusals, require_purpose
+from assent.service.guarding import recording_refusals, require_one_collection, require_purpose
 from assent.service.images import ImageSource
+from assent.service.policy import fmr_of_request
 from assent.service.results import Verification
 from assent.vision.quality import PROBE_GATE
 
@@ -45,7 +45,9 @@ def verify(
         FaceError: no face, several, or too poor.
         NoCalibration: the model's error rates are not known.
         ThresholdBeyondEvidence: ``threshold`` is beyond the calibration's evidence.
+        UsageError: an argument is out of range, or the collection is of another model.
     """
+    require_one_collection(collection)
     with recording_refusals(ctx, "verify", collection, purpose), ctx.records.reading() as tx:
         target = tx.collection(collection)
         require_purpose(target, purpose)
@@ -56,6 +58,9 @@ def verify(
     require_quality(face.quality)
     [probe] = embed(ctx, image_rgb, [face])
     with recording_refusals(ctx, "verify", collection, purpose), ctx.records.transaction() as tx:
+        target = tx.collection(collection)  # anew: all that is decided on belongs to one moment
+        require_purpose(target, purpose)
+        check_model(ctx, target)
         consent = tx.live_consent(person, target.purpose)
         vectors = tx.person_vectors(collection, person)
         if len(vectors) == 0:
@@ -64,7 +69,7 @@ def verify(
             )
         kind = kind_of(len(vectors))
         profile = ctx.profile(target.model_digest)
-        limit = profile.threshold_for_fmr(float(fmr_at_similarity(threshold)), kind)
+        limit = profile.threshold_for_fmr(fmr_of_request(profile, threshold, (kind,)), kind)
         mean = vectors.mean(axis=0)
         score = float(mean @ probe / np.linalg.norm(mean))
         body = {

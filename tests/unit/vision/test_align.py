@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assent.errors import ModelUnsupported
@@ -46,6 +46,7 @@ def umeyama(source: Float64, target: Float64) -> Float64:
     return np.column_stack([scale * rotation, mean_t - scale * rotation @ mean_s])
 
 
+@settings(deadline=None)
 @given(
     scale=st.floats(0.05, 20),
     turn_deg=st.floats(-180, 180),
@@ -61,6 +62,7 @@ def test_a_similarity_is_recovered_exactly(scale: float, turn_deg: float, x: flo
     )
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**31))
 def test_noisy_points_are_fitted_as_by_umeyama(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -63,6 +63,7 @@ def slow_nms(given_boxes: Float32, scores: Float32, max_iou: float) -> list[int]
     return kept
 
 
+@settings(deadline=None)
 @given(
     corners=hnp.arrays(np.float32, st.tuples(st.integers(0, 12), st.just(4)), elements=st.integers(0, 20)),
     data=st.data(),

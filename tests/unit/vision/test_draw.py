@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assent.types import Float32
@@ -61,6 +61,7 @@ def test_labels_stay_inside(text: str, where: Float32) -> None:
     annotate(noise_image(120, 160), [Annotation(where, Mark.CANDIDATE, text)])
 
 
+@settings(deadline=None)
 @given(
     width_px=st.integers(1, 300),
     height_px=st.integers(1, 300),

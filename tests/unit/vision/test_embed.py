@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis.extra import numpy as hnp
 
 from assent.errors import ModelUnsupported, UsageError
@@ -75,6 +75,7 @@ def test_other_outputs_are_refused(answer: np.ndarray) -> None:
         Embedder(FakeSession({"out": answer}), EmbedderFormat(112, 3)).embeddings(chips(1))
 
 
+@settings(deadline=None)
 @given(
     hnp.arrays(
         np.float32, hnp.array_shapes(min_dims=2, max_dims=2), elements={"min_value": -1e6, "max_value": 1e6}

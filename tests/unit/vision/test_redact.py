@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assent.types import Face, Float32, Quality, UInt8
@@ -74,6 +74,7 @@ def test_a_negative_margin_raises() -> None:
         redact(noise_image(10, 10), boxes((1, 1, 5, 5)), margin=-0.1)
 
 
+@settings(deadline=None)
 @given(
     data=st.lists(
         st.tuples(st.floats(-60, 120), st.floats(-60, 120), st.floats(0, 90), st.floats(0, 90)),

@@ -106,6 +106,7 @@ class FaceEngine:
             ModelUnsupported: an entry of another kind or family.
         """
         detector_entry, embedder_entry = models.entry(detector), models.entry(embedder)
+        _check_detector(detector_entry)
         fmt = _embedder_format(embedder_entry)
         template = chip_template(str(embedder_entry.alignment))
         has_tree_places = template.tree_points_xy is not None
@@ -242,22 +243,23 @@ def _embedder(models: ModelStore, entry: ModelEntry, threads: int) -> Embedder:
     return Embedder(models.load_session(entry.name, threads=threads), _embedder_format(entry))
 
 
-def _detector(models: ModelStore, entry: ModelEntry, threads: int) -> Detector:
-    families: dict[Family, Callable[..., Detector]] = {
-        Family.CENTERFACE: CenterFaceDetector,
-        Family.YUNET: YuNetDetector,
-        Family.SCRFD: ScrfdDetector,
-    }
-    if entry.family not in families:
+_FAMILIES: dict[Family, Callable[..., Detector]] = {
+    Family.CENTERFACE: CenterFaceDetector,
+    Family.YUNET: YuNetDetector,
+    Family.SCRFD: ScrfdDetector,
+}
+
+
+def _check_detector(entry: ModelEntry) -> None:
+    if entry.family not in _FAMILIES:
         raise ModelUnsupported(
             f"expected a detector, the entry {entry.name!r} is a {entry.kind}; "
             "choose one of kind 'detector' (`assent models list`)"
         )
-    fixed = (entry.input_width, entry.input_height)
-    fmt = InputFormat(
-        entry.colour_order,
-        entry.mean,
-        entry.std,
-        None if fixed[0] is None or fixed[1] is None else (fixed[0], fixed[1]),
-    )
-    return families[entry.family](models.load_session(entry.name, threads=threads), fmt=fmt)
+
+
+def _detector(models: ModelStore, entry: ModelEntry, threads: int) -> Detector:
+    width, height = entry.input_width, entry.input_height
+    fixed_wh = None if width is None or height is None else (width, height)
+    fmt = InputFormat(entry.colour_order, entry.mean, entry.std, fixed_wh)
+    return _FAMILIES[entry.family](models.load_session(entry.name, threads=threads), fmt=fmt)

@@ -146,7 +146,7 @@ def test_models_in_the_wrong_place(tmp_path: Path) -> None:
     with pytest.raises(ModelUnsupported, match="kind 'embedder'"):
         FaceEngine.open(store, embedder="centerface")
     with pytest.raises(ModelUnsupported, match="kind 'detector'"):
-        FaceEngine.open(store, detector="dlib-resnet-v1").detect(noise_image(40, 40))
+        FaceEngine.open(store, detector="dlib-resnet-v1")
 
 
 def test_threads_get_the_same_answers(models_dir: Path, obama: UInt8) -> None:

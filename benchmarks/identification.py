@@ -242,7 +242,7 @@ def _searches(people: np.ndarray, owners: np.ndarray, scores: Float64) -> Search
 def _rate(people: np.ndarray, share: Float64) -> JsonObject:
     """Errors by person: a person's searches count as one, in parts."""
     _, codes, counts = np.unique(people, return_inverse=True, return_counts=True)
-    errors = float((np.bincount(codes, share) / counts).sum())
+    errors = min(float((np.bincount(codes, share) / counts).sum()), float(len(counts)))
     return {
         "rate": round(errors / len(counts), 5),
         "lower": round(float(clopper_pearson_lower(errors, len(counts), 0.975)), 5),
@@ -300,7 +300,7 @@ def _share_without(num_false: Int64, num_others: Int64, size: int) -> Float64:
         - special.gammaln(num_others + 1)
         + special.gammaln(num_others - size + 1)
     )
-    return np.where(rest >= size, np.exp(log_share), 0.0)
+    return np.where(rest >= size, np.exp(np.minimum(log_share, 0.0)), 0.0)
 
 
 def _percent(rate: JsonObject) -> str:

@@ -54,11 +54,6 @@ class KeyFile:
         Raises:
             KeyMissing: the file is gone, unreadable, garbled, readable by others, or has not this key.
         """
-        if not self.path.exists():
-            raise KeyMissing(
-                f"the records need their key file, and there is none at {self.path}; put the file back from "
-                "where you keep it (a new key cannot read them), or point ASSENT_KEY_FILE at it"
-            )
         for entry in self._read():
             if entry.store_id == store_id and entry.key_id == key_id:
                 vault = Vault(store_id, entry.key)
@@ -111,6 +106,11 @@ class KeyFile:
         try:
             mode = self.path.stat().st_mode & 0o777
             text = self.path.read_text("ascii")
+        except FileNotFoundError as error:
+            raise KeyMissing(
+                f"the records need their key file, and there is none at {self.path}; put the file back from "
+                "where you keep it (a new key cannot read them), or point ASSENT_KEY_FILE at it"
+            ) from error
         except OSError as error:
             reason = error.strerror or "unreadable"
             raise KeyMissing(f"cannot read the key file {self.path}: {reason}") from error

@@ -169,6 +169,20 @@ def test_an_unwritable_folder_is_said(world_readable: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_key_folder_that_may_not_be_entered_is_said(world_readable: Path) -> None:
+    data, key_path = world_readable / "data", world_readable / "keys" / "master.key"
+    url = f"sqlite:///{data / 'records.sqlite3'}"
+    with Records.open(url, key_path):
+        pass
+    data.chmod(0o777)
+    (data / "records.sqlite3").chmod(0o666)
+    key_path.parent.chmod(0o000)
+    said = _in_child(lambda: Records.open(url, key_path), prepare=_give_up_root)
+    key_path.parent.chmod(0o700)
+    assert said == f"KeyMissing: cannot read the key file {key_path}: Permission denied"
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_read_only_database_is_said(world_readable: Path) -> None:
     data, key_path = world_readable / "data", world_readable / "keys" / "master.key"
     url = f"sqlite:///{data / 'records.sqlite3'}"

@@ -33,7 +33,8 @@ a person's name or a secret. ``exit_code`` is what the command line exits with (
     `- StoreError                   10
        |- StoreUnavailable               cannot be opened, read or written (folder, disk, server)
        |- StoreTooNew                    written by a newer version
-       `- KeyMissing                     the key file is gone, unreadable, or not this store's
+       |- KeyMissing                     the key file is gone, unreadable, or not this store's
+       `- LogTampered                    the log, a checkpoint or a proof is not what it was
 """
 
 from __future__ import annotations
@@ -228,3 +229,15 @@ class StoreTooNew(StoreError):
 
 class KeyMissing(StoreError):
     """The key file is gone, unreadable, or not the one these records were written with."""
+
+
+class LogTampered(StoreError):
+    """The log, a checkpoint, an export or a proof is not what was written.
+
+    Attributes:
+        seq: the first entry that is wrong, from 1; None where it cannot be told, or no entry is.
+    """
+
+    def __init__(self, message: str, *, seq: int | None = None) -> None:
+        super().__init__(message)
+        self.seq = seq

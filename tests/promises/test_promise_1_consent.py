@@ -148,9 +148,11 @@ def test_the_database_itself_takes_no_template_without_a_live_consent(
 
 
 def test_a_consent_ends_by_the_clock_with_no_sweep(
-    club: Assent, found: Callable[[Assent], list[str]], clock: Clock
+    club: Assent, found: Callable[[Assent], list[str]], clock: Clock, demo_photos: Path
 ) -> None:
     [consent] = club.consents.list("ana")
+    agree(club, "joe", purpose=PURPOSE, days=90)  # somebody else is there still
+    club.enrol(demo_photos / "biden.jpg", person="joe", collection="club")
     clock.now = consent.expires_at - timedelta(microseconds=1)
     assert found(club) == ["ana"]
     clock.now = consent.expires_at
@@ -202,9 +204,10 @@ def test_a_withdrawal_while_the_probe_is_looked_at_counts(
 def test_a_consent_covers_its_purpose_only(club: Assent, demo_photos: Path) -> None:
     """She is known to the data folder, agreed to another purpose, and is a stranger to this collection."""
     club.collections.create("door", purpose="entry")
+    [first] = club.consents.list("ana")
     agree(club, "ana", purpose="entry")
     club.enrol(demo_photos / "obama_partial_face.jpg", person="ana", collection="door")
-    club.consents.withdraw(club.consents.list("ana")[0].id)
+    club.consents.withdraw(first.id)
     for collection, purpose, who in (("club", PURPOSE, []), ("door", "entry", ["ana"])):
         result = club.search(demo_photos / "obama3.jpg", collection=collection, purpose=purpose)
         assert [c.person for c in result.candidates] == who

@@ -209,6 +209,8 @@ class ReportedPoint(Frozen):
         num_subject_pairs: pairs of people compared.
         num_subjects: people in the reporting half.
         num_mated_trials: mated comparisons in the reporting half.
+        fmr_pessimistic: where no false match was seen, the upper bound from disjoint pairs of people alone,
+            3 / (people // 2); ``fmr_upper`` is then the optimistic one, as if all pairs were independent.
     """
 
     kind: ReferenceKind
@@ -224,3 +226,4 @@ class ReportedPoint(Frozen):
     num_subject_pairs: Count
     num_subjects: Count
     num_mated_trials: Count
+    fmr_pessimistic: Rate | None = None

@@ -14,7 +14,7 @@ from datetime import date
 import numpy as np
 
 from assent.calibration.curve import Curve, Interval, Population, Recipe, ReferenceKind, ReportedPoint
-from assent.calibration.intervals import fmr_interval
+from assent.calibration.intervals import fmr_interval, zero_error_bounds
 from assent.calibration.profile import CONFIDENCE, CalibrationProfile
 from assent.calibration.samples import Samples
 from assent.calibration.table import (
@@ -140,6 +140,7 @@ def _report_points(
     fmr = fmr_interval(nonmated.matches, thresholds, num_replicates=options.num_replicates, seed=options.seed)
     fnmr = fnmr_at(mated, thresholds, options)
     is_new, num_at = nonmated.matches.is_new_pair(), nonmated.matches.num_at(thresholds)
+    unseen = zero_error_bounds(nonmated.num_subject_pairs, nonmated.num_subjects)
     points = []
     for k, (target, score) in enumerate(pairs):
         check_promise(chosen.kind, target, score, float(fmr.lower[k]))
@@ -159,6 +160,7 @@ def _report_points(
                 fnmr_lower=miss_lower,
                 fnmr_upper=miss_upper,
                 num_false_pairs=int(is_new[: num_at[k]].sum()),
+                fmr_pessimistic=None if num_at[k] else unseen.pessimistic,
                 num_subject_pairs=nonmated.num_subject_pairs,
                 num_subjects=nonmated.num_subjects,
                 num_mated_trials=len(mated.scores) if mated else 0,

@@ -150,3 +150,23 @@ def test_everybody_the_same_face_still_gives_a_true_bound():
 
 def test_rounding_goes_up():
     assert rounded_up(np.array([1.23449e-5, 1.0, 0.99999])) == (1.235e-5, 1.0, 1.0)
+
+
+def test_no_false_match_on_the_other_half_is_reported_as_a_range():
+    """The choosing half has lookalikes, the reporting half has nobody like anybody."""
+    samples = make_samples(4, num_subjects=240, max_images=1, dim=8)
+    reporting = np.flatnonzero(~samples.in_first_half(0))
+    templates = np.zeros((len(samples), 8 + len(reporting)), np.float32)
+    templates[:, :8] = samples.templates
+    templates[reporting] = np.eye(len(reporting), templates.shape[1], 8)
+    apart = type(samples)(templates, samples.subjects, samples.groups, samples.image_ids, samples.acquired)
+    points = make_measurement(apart).profile.report
+    assert points
+    for point in points:
+        assert point.num_false_pairs == 0
+        assert point.fmr_pessimistic == pytest.approx(3 / (len(reporting) // 2))
+        assert 3 / point.num_subject_pairs < point.fmr_upper < 3 / (len(reporting) // 2)
+
+
+def test_a_seen_false_match_needs_no_range(measurement):
+    assert all((p.fmr_pessimistic is None) == (p.num_false_pairs > 0) for p in measurement.profile.report)

@@ -1,7 +1,8 @@
 """Run one command line and end by SIGKILL at its n-th step: ``python killed_at.py N FOLDER WORDS...``.
 
-A step is a file operation under FOLDER, a statement that SQLite is about to run, or the end, seen from outside by Python's audit
-events and SQLite's trace. With N = 0 nothing is killed, and the number of steps is printed last on standard error.
+A step is a file operation under FOLDER, a statement that SQLite is about to run, or the end; seen from outside by
+Python's audit events and SQLite's trace. With N = 0 nothing is killed, and the number of steps is printed last on
+standard error.
 """
 
 from __future__ import annotations

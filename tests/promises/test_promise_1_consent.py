@@ -19,6 +19,7 @@ import pytest
 from assent import Assent
 from assent.errors import ConsentError, NoLiveConsent, WrongPurpose
 from assent.service.images import load_image
+from assent.service.pictures import encode_png
 from assent.types import Float32
 from assent.vision.engine import FaceEngine
 from tests.builders import agree, unit_templates
@@ -151,8 +152,10 @@ def test_a_consent_ends_by_the_clock_with_no_sweep(
     club: Assent, found: Callable[[Assent], list[str]], clock: Clock, demo_photos: Path
 ) -> None:
     [consent] = club.consents.list("ana")
-    agree(club, "joe", purpose=PURPOSE, days=90)  # somebody else is there still
-    club.enrol(demo_photos / "biden.jpg", person="joe", collection="club")
+    agree(club, "joe", purpose=PURPOSE, days=90)  # somebody else, of as many photos, is there still
+    mirrored = encode_png(load_image(demo_photos / "biden.jpg", club.settings).image_rgb[:, ::-1])
+    for photo in (demo_photos / "biden.jpg", mirrored):
+        club.enrol(photo, person="joe", collection="club")
     clock.now = consent.expires_at - timedelta(microseconds=1)
     assert found(club) == ["ana"]
     clock.now = consent.expires_at

@@ -21,6 +21,7 @@ from assent import errors
 from assent.cli.main import app
 from assent.config import Settings
 from assent.service.collections import Collections
+from assent.service.logbook import Logbook
 from assent.service.people import Consents, People
 
 FOLDER = Path(__file__).parent / "reference"
@@ -129,6 +130,7 @@ def python_page() -> str:
         _class_section("Assent.people", People),
         _class_section("Assent.consents", Consents),
         _class_section("Assent.collections", Collections),
+        _class_section("Assent.logbook", Logbook),
     ]
     return "\n".join(parts)
 

@@ -29,6 +29,16 @@ class Settings(BaseSettings):
         "data folder is the default one, else `DATA_DIR.keys/master.key` beside it. Keep it out of the "
         "backups of the data folder.",
     )
+    log_key_file: Path | None = Field(
+        default=None,
+        description="The key that signs the log's checkpoints. Default: `log-signing.key` beside the master key; "
+        "its public keys are in a file beside it that ends in `.pub`.",
+    )
+    checkpoint_file: Path | None = Field(
+        default=None,
+        description="Signed checkpoints of the log are appended here. Default: `checkpoints.txt` beside the master "
+        "key. Best on another machine's disk (docs/log.md).",
+    )
     models_dir: Path | None = Field(default=None, description="Model files. Default: `DATA_DIR/models`.")
     database_url: str | None = Field(
         default=None,
@@ -61,6 +71,22 @@ class Settings(BaseSettings):
             return Path(platformdirs.user_config_dir("assent", appauthor=False)) / "keys" / "master.key"
         folder = self.data_dir.resolve()  # "." and ".." have no name to put ".keys" after
         return folder.with_name(folder.name + ".keys") / "master.key"
+
+    @cached_property
+    def log_key_path(self) -> Path:
+        """The file of the key that signs the log."""
+        return (
+            self.log_key_file if self.log_key_file is not None else self.key_path.with_name("log-signing.key")
+        )
+
+    @cached_property
+    def checkpoint_path(self) -> Path:
+        """The file of the log's checkpoints."""
+        return (
+            self.checkpoint_file
+            if self.checkpoint_file is not None
+            else self.key_path.with_name("checkpoints.txt")
+        )
 
     @cached_property
     def models_path(self) -> Path:

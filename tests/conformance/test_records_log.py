@@ -33,7 +33,7 @@ def test_a_leaf_is_the_rfc_9162_hash_of_canonical_json(records: Records) -> None
     with records.transaction() as tx:
         entry = tx.append_log("search", {"b": 1, "a": [None, True, 0.5], "c": {"id": "x-1"}})
     expected = (
-        '{"at":"2026-01-15T12:00:00.000000Z","body":{"a":[null,true,0.5],"b":1,"c":{"id":"x-1"}},'
+        '{"actor":null,"at":"2026-01-15T12:00:00.000000Z","body":{"a":[null,true,0.5],"b":1,"c":{"id":"x-1"}},'
         '"kind":"search","seq":1}'
     )
     assert entry.entry == expected

@@ -88,7 +88,7 @@ def test_any_collection_purpose_and_photo(
         "create": ("collection", "create", f"--purpose={purpose}", "--", collection),
         "search": ("search", f"--collection={collection}", f"--purpose={purpose}", "--json", "--", photo),
         "enrol": ("enrol", f"--collection={collection}", f"--person={purpose}", "--", photo),
-        "log": ("log", f"--kind={purpose}"),
+        "log": ("log", "show", f"--kind={purpose}"),
         "show": ("collection", "show", "--", collection),
     }
     assert_answered(club(*lines[command]), as_json=command == "search")

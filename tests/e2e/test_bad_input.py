@@ -305,7 +305,7 @@ def test_nobody_without_a_live_consent(
         for purpose in ("newsletter", "Any Words", "club-photos ", ""):
             assert_refused(club(*command, "-c", "club", "-p", purpose), 7, PURPOSE, "people agreed to")
     assert held(club) == before
-    refused = club.json("log", "--kind", "refused")
+    refused = club.json("log", "show", "--kind", "refused")
     assert {entry["refusal"] for entry in refused} == {"NoLiveConsent", "WrongPurpose"}
     assert "Any Words" not in json.dumps(refused)
 

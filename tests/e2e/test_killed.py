@@ -76,7 +76,7 @@ def test_enrol_killed(made_club: Path, club: Cli, demo_photos: Path, num_points:
         shown = club.json("collection", "show", "club")
         seen.add(shown["num_templates"])
         assert (
-            shown["num_templates"] == club.json("log", "--last", "1000", "--kind", "template.added").__len__()
+            shown["num_templates"] == club.json("log", "show", "--last", "1000", "--kind", "template.added").__len__()
         )
         again = club(*line)
         assert again.code in (0, 6)  # what was enrolled before the end came is enrolled already

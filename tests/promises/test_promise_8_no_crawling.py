@@ -230,7 +230,7 @@ def test_no_command_prints_a_template(
         ("collection", "show", "club"),
         ("person", "list"),
         ("consent", "list"),
-        ("log",),
+        ("log", "show"),
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("assent.vision.engine.FaceEngine.open", lambda *_args, **_options: engine)

@@ -49,12 +49,11 @@ def front_page(
     ctx.obj = data
 
 
-for module in (person, consent, collection, models, keys):
+for module in (person, consent, collection, models, keys, log):
     app.add_typer(module.app)
 faces.add_to(app)
 app.command("export")(person.export)
 app.command("calibrate")(calibrate.calibrate)
-app.command("log")(log.log)
 app.command("demo")(demo.demo)
 
 

@@ -17,9 +17,11 @@ from assent.service.context import Clock, Context, default_actor, utc_now
 from assent.service.faces import Choose
 from assent.service.images import ImageSource
 from assent.service.importing import ImportedRow
+from assent.service.logbook import Logbook
 from assent.service.people import Consents, People
 from assent.service.results import AnnotatedPhoto, DetectionResult, Enrolment, SearchResult, Verification
 from assent.store.records import Records
+from assent.types import JsonObject
 
 if TYPE_CHECKING:
     from assent.service.calibrating import CalibrationResult
@@ -41,7 +43,8 @@ class Assent:
     Args:
         data_dir: the data folder; ``settings.data_dir`` when None.
         settings: everything else; from the environment when None.
-        actor: who asks, written into the log: an id, not a name. The operating system's user number by default.
+        actor: who acts, written into every entry of the log: an id, not a name. The operating system's user number
+            by default.
         clock: gives the present moment, with a time zone.
         engine: networks that are loaded already, to share between data folders; by default loaded at first use.
 
@@ -49,11 +52,13 @@ class Assent:
         StoreUnavailable: the folder or database cannot be used.
         StoreTooNew: it was written by a newer version.
         KeyMissing: its key file is gone, unreadable, or another one.
+        UsageError: ``actor`` is not an id.
 
     Attributes:
         people: add, list, erase people; export what is held on one.
         consents: record, list, withdraw consents.
         collections: make, list, delete collections; set their policy.
+        logbook: the record of acts: list, sign, verify, prove, export.
         models: pull, add and verify model files.
         settings: where things are.
     """
@@ -71,11 +76,14 @@ class Assent:
         if data_dir is not None:
             chosen = chosen.model_copy(update={"data_dir": Path(data_dir)})
         self.settings = chosen
-        records = Records.open(chosen.records_url, chosen.key_path, clock=clock)
-        self._ctx = Context(chosen, records, actor=actor or default_actor(), clock=clock, engine=engine)
+        records = Records.open(
+            chosen.records_url, chosen.key_path, clock=clock, actor=actor or default_actor()
+        )
+        self._ctx = Context(chosen, records, clock=clock, engine=engine)
         self.people = People(self._ctx)
         self.consents = Consents(self._ctx)
         self.collections = Collections(self._ctx)
+        self.logbook = Logbook(self._ctx)
         self.models: ModelStore = self._ctx.models
 
     def __enter__(self) -> Self:
@@ -87,8 +95,11 @@ class Assent:
         self.close()
 
     def close(self) -> None:
-        """Drop templates and networks from memory and close the records."""
-        self._ctx.close()
+        """Drop templates and networks from memory, sign the log if it grew, and close the records."""
+        try:
+            self.logbook.checkpoint_at_closing()
+        finally:
+            self._ctx.close()
 
     def enrol(
         self,
@@ -240,15 +251,10 @@ class Assent:
         """The present moment by this data folder's clock."""
         return self._ctx.clock()
 
-    def log(self, *, kinds: Sequence[str] = ()) -> list[dict[str, object]]:
+    def log(self, *, kinds: Sequence[str] = ()) -> list[JsonObject]:
         """The record of acts, oldest first: random ids and numbers only.
 
         Args:
             kinds: only these kinds of act; all when empty.
         """
-        with self._ctx.records.reading() as tx:
-            return [
-                {"seq": e.seq, "at": e.at.isoformat(), "kind": e.kind, "leaf_sha256": e.leaf_sha256, **e.body}
-                for e in tx.log_entries()
-                if not kinds or e.kind in kinds
-            ]
+        return self.logbook.entries(kinds=kinds)

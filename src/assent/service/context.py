@@ -1,4 +1,4 @@
-"""What every use case works with: records, models, calibrations, a clock, and who is asking."""
+"""What every use case works with: records, models, calibrations, a clock."""
 
 from __future__ import annotations
 
@@ -49,7 +49,6 @@ class Context:
     Args:
         settings: where things are.
         records: the open records.
-        actor: who asks, written into the log; an id, not a name.
         clock: gives the present moment.
         engine: networks that are loaded already.
     """
@@ -59,13 +58,11 @@ class Context:
         settings: Settings,
         records: Records,
         *,
-        actor: str,
         clock: Clock,
         engine: FaceEngine | None = None,
     ) -> None:
         self.settings = settings
         self.records = records
-        self.actor = actor
         self.clock = clock
         self.models = ModelStore(settings.models_path)
         self.galleries = Galleries()

@@ -19,7 +19,6 @@ def recording_refusals(ctx: Context, act: str, collection: str, purpose: str) ->
     except (ConsentError, CalibrationError) as error:
         with ctx.records.transaction() as tx:
             body = {
-                "actor": ctx.actor,
                 "act": act,
                 # What is no purpose at all may be anything, a name too.
                 "purpose": purpose if PURPOSE.fullmatch(purpose) else None,

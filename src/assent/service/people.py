@@ -73,7 +73,7 @@ class People:
         """
         with self._ctx.records.transaction() as tx:
             person = tx.person(ref)
-            tx.append_log("person.exported", {"actor": self._ctx.actor, "person_id": person.id})
+            tx.append_log("person.exported", {"person_id": person.id})
             return tx.export_person(ref)
 
 

@@ -77,7 +77,7 @@ def search(
             )
             for i, face in enumerate(faces)
         )
-        entry = tx.append_log("search", _record(ctx, matcher, threshold, answers))
+        entry = tx.append_log("search", _record(matcher, threshold, answers))
     return SearchResult(
         collection=collection,
         purpose=purpose,
@@ -91,13 +91,10 @@ def search(
     )
 
 
-def _record(
-    ctx: Context, matcher: Matcher, requested: float | None, answers: tuple[FaceAnswer, ...]
-) -> JsonObject:
+def _record(matcher: Matcher, requested: float | None, answers: tuple[FaceAnswer, ...]) -> JsonObject:
     """What is kept of a search: random ids and numbers; no image, name or template, and nothing of strangers."""
     collection, policy = matcher.collection, matcher.policy
     return {
-        "actor": ctx.actor,
         "purpose": collection.purpose,
         "collection": collection.id,
         "epoch": collection.epoch,

@@ -73,7 +73,6 @@ def verify(
         mean = vectors.mean(axis=0)
         score = float(mean @ probe / np.linalg.norm(mean))
         body = {
-            "actor": ctx.actor,
             "purpose": target.purpose,
             "collection": target.id,
             "person": consent.person_id,

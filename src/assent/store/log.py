@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -25,11 +26,25 @@ from assent.types import JsonObject
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_.:+@/\-]{0,128}")
 # a shorter run of plain numbers may be a histogram; a longer one could be a template
 _MAX_NUMBERS: Final = 32
+_ROWS_AT_ONCE: Final = 2000
 
 
 def leaf_hash(entry: str) -> str:
     """sha256(0x00 || entry), hexadecimal (RFC 9162 section 2.1.1)."""
     return hashlib.sha256(b"\0" + entry.encode("ascii")).hexdigest()
+
+
+def checked_actor(actor: str | None) -> str | None:
+    """``actor`` where it can stand in the log: one token, an id and not a name; None where nobody said.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if actor is None or (actor and _TOKEN.fullmatch(actor)):
+        return actor
+    raise UsageError(
+        f"who acts must be an id for the log, one token matching {_TOKEN.pattern}, got something else; not a name"
+    )
 
 
 def canonical_json(value: JsonObject) -> str:
@@ -57,6 +72,34 @@ class LogReads(Scope):
             query = query.limit(limit)
         return [LogEntry(**row) for row in self._connection.execute(query).mappings()]
 
+    def last_log_seq(self) -> int:
+        """The number of the newest entry; 0 where there is none."""
+        found = self._connection.execute(sa.select(sa.func.max(log_entries.c.seq))).scalar()
+        return int(found or 0)
+
+    def num_log_entries(self) -> int:
+        """How many rows the log has, whatever stands in them."""
+        return self._connection.execute(sa.select(sa.func.count()).select_from(log_entries)).scalar_one()
+
+    def raw_log(self, *, after_seq: int | None = None) -> Iterator[dict[str, Any]]:
+        """The rows as the database has them, nothing parsed, so that an altered one can be looked at too.
+
+        Args:
+            after_seq: only those with a greater ``seq``; None for every row, whatever its ``seq`` is.
+
+        Yields:
+            ``seq``, ``at``, ``kind``, ``entry`` and ``leaf_sha256``; in an altered database of any type.
+        """
+        condition = "" if after_seq is None else "WHERE seq > :after_seq "
+        query = sa.text(f"SELECT seq, at, kind, entry, leaf_sha256 FROM log_entries {condition}ORDER BY seq")  # noqa: S608
+        rows = self._connection.execute(
+            query,
+            {} if after_seq is None else {"after_seq": after_seq},
+            execution_options={"yield_per": _ROWS_AT_ONCE},
+        )
+        for row in rows.mappings():
+            yield dict(row)
+
     def _log_entries_naming(self, record_id: str) -> list[LogEntry]:
         query = sa.select(log_entries).where(log_entries.c.entry.contains(f'"{record_id}"', autoescape=True))
         rows = self._connection.execute(query.order_by(log_entries.c.seq)).mappings()
@@ -67,7 +110,7 @@ class LogWrites(LogReads):
     """Writing the log."""
 
     def append_log(self, kind: str, body: JsonObject) -> LogEntry:
-        """Append one entry.
+        """Append one entry; who acts is the transaction's actor.
 
         Args:
             kind: slug with dots, e.g. ``search``.
@@ -83,15 +126,17 @@ class LogWrites(LogReads):
         """
         fields.matching("kind", kind, fields.KIND)
         _check(body, "body")
-        last = self._connection.execute(sa.select(sa.func.max(log_entries.c.seq))).scalar() or 0
-        seq = last + 1
-        entry = canonical_json({"at": format_time(self._now), "body": body, "kind": kind, "seq": seq})
+        seq = self.last_log_seq() + 1
+        entry = canonical_json(
+            {"actor": self._actor, "at": format_time(self._now), "body": body, "kind": kind, "seq": seq}
+        )
         record = LogEntry(seq=seq, at=self._now, kind=kind, entry=entry, leaf_sha256=leaf_hash(entry))
         self._connection.execute(
             sa.insert(log_entries).values(
                 seq=seq, at=self._now, kind=kind, entry=entry, leaf_sha256=record.leaf_sha256
             )
         )
+        self._has_logged = True
         return record
 
 

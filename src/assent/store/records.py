@@ -17,6 +17,7 @@ from assent.store import database
 from assent.store.crypto import Vault, new_key
 from assent.store.faults import translated, translated_files
 from assent.store.keys import KeyFile, MasterKey
+from assent.store.log import checked_actor
 from assent.store.schema import store
 from assent.store.scope import new_id
 from assent.store.transaction import Reading, Transaction
@@ -42,13 +43,21 @@ class Records:
     """
 
     def __init__(
-        self, engine: Engine, key_file: KeyFile, vault: Vault, clock: Callable[[], datetime], where: str
+        self,
+        engine: Engine,
+        key_file: KeyFile,
+        vault: Vault,
+        clock: Callable[[], datetime],
+        where: str,
+        actor: str | None = None,
     ) -> None:
         self._engine = engine
         self._key_file = key_file
         self._vault = vault
         self._clock = clock
         self._where = where
+        self._actor = actor
+        self._has_logged = False
         self._needs_scrub = False
 
     @classmethod
@@ -58,6 +67,7 @@ class Records:
         key_path: Path,
         *,
         clock: Callable[[], datetime] = utc_now,
+        actor: str | None = None,
         create: bool = True,
         lock_timeout_s: float = 10.0,
     ) -> Records:
@@ -67,6 +77,7 @@ class Records:
             url: ``sqlite:///FILE`` or ``postgresql://USER@HOST/DATABASE``.
             key_path: the key file; made together with the records and never again.
             clock: gives the aware time; asked once a transaction.
+            actor: who acts, for the log, where a transaction names nobody: an id, not a name.
             create: whether to make records where there are none.
             lock_timeout_s: how long to wait for another writer, seconds.
 
@@ -74,8 +85,9 @@ class Records:
             KeyMissing: the key file is gone, unreadable, garbled, or another store's.
             StoreTooNew: a newer version of Assent wrote the records.
             StoreUnavailable: they cannot be opened, read or written.
-            UsageError: another kind of database, or its driver is not installed.
+            UsageError: another kind of database, its driver is not installed, or a malformed actor.
         """
+        checked_actor(actor)
         parsed = database.parse_url(url)
         where, key_file = database.shown(parsed), KeyFile(key_path)
         with translated(where), translated_files(where):
@@ -84,7 +96,7 @@ class Records:
             engine = database.make_engine(parsed, lock_timeout_s=lock_timeout_s)
             try:
                 vault = _open_vault(engine, key_file, clock, where, create=create)
-                records = cls(engine, key_file, vault, clock, where)
+                records = cls(engine, key_file, vault, clock, where, actor)
                 records._finish_what_was_interrupted()
             except BaseException:
                 engine.dispose()
@@ -95,6 +107,11 @@ class Records:
     def store_id(self) -> str:
         """The store's random UUID."""
         return self._vault.store_id
+
+    @property
+    def has_logged(self) -> bool:
+        """Whether anything was appended to the log through this object."""
+        return self._has_logged
 
     def close(self) -> None:
         """Close every connection. Nothing is lost: what was committed is on the disk."""
@@ -112,17 +129,23 @@ class Records:
         self.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self, *, actor: str | None = None) -> Iterator[Transaction]:
         """A write transaction: committed at the end of the block, undone where it raises.
 
+        Args:
+            actor: who acts, for the log: an id, not a name; the one given to ``open`` where None.
+
         Raises:
+            UsageError: a malformed actor.
             KeyMissing: the keys were rotated elsewhere and the key file here has not the new one.
             StoreUnavailable: the database cannot be written, or stayed locked too long.
         """
+        who = checked_actor(actor) or self._actor
         with translated(self._where):
             with self._engine.begin() as connection:
-                transaction = Transaction(connection, self._current_vault(connection), self._now())
+                transaction = Transaction(connection, self._current_vault(connection), self._now(), who)
                 yield transaction
+            self._has_logged |= transaction.has_logged
             if transaction.has_destroyed or self._needs_scrub:
                 self._try_scrub(wait_s=_SCRUB_WAIT_S if transaction.has_destroyed else 0.0)
 

@@ -16,13 +16,15 @@ def new_id() -> str:
 
 
 class Scope:
-    """An open transaction: its connection, its keys, and the one moment it happens at."""
+    """An open transaction: its connection, its keys, the one moment it happens at, and who acts."""
 
-    def __init__(self, connection: Connection, vault: Vault, now: datetime) -> None:
+    def __init__(self, connection: Connection, vault: Vault, now: datetime, actor: str | None = None) -> None:
         self._connection = connection
         self._vault = vault
         self._now = now
+        self._actor = actor
         self._has_destroyed = False
+        self._has_logged = False
 
     @property
     def now(self) -> datetime:
@@ -33,3 +35,8 @@ class Scope:
     def has_destroyed(self) -> bool:
         """Whether something was destroyed, so that old pages must go from the disk after the commit."""
         return self._has_destroyed
+
+    @property
+    def has_logged(self) -> bool:
+        """Whether an entry was appended to the log."""
+        return self._has_logged

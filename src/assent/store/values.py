@@ -321,7 +321,7 @@ class LogEntry:
         seq: 1, 2, 3 ... without gaps.
         at: UTC.
         kind: e.g. ``search`` or ``consent.ended``.
-        entry: canonical JSON with exactly ``at``, ``body``, ``kind``, ``seq``.
+        entry: canonical JSON with exactly ``actor``, ``at``, ``body``, ``kind``, ``seq``.
         leaf_sha256: sha256(0x00 || entry), hexadecimal: the leaf hash of RFC 9162 section 2.1.1.
     """
 
@@ -336,6 +336,12 @@ class LogEntry:
         """What was recorded."""
         body: JsonObject = json.loads(self.entry)["body"]
         return body
+
+    @property
+    def actor(self) -> str | None:
+        """Who acted: an id, never a name; None where nobody said."""
+        actor: str | None = json.loads(self.entry)["actor"]
+        return actor
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,7 +228,7 @@ def test_a_full_database_says_so_and_can_go_on(
     url: str, key_path: Path, clock: Clock, database_path: Path
 ) -> None:
     with Records.open(url, key_path, clock=clock) as records, records.transaction() as tx:
-        enrolled(tx, "p-1", 1)
+        enrolled(tx, "p-1", *range(2000, 2030))
     limit = f"PRAGMA max_page_count={database_path.stat().st_size // 4096 + 2}"
 
     def set_limit(connection: sqlite3.Connection, _: object) -> None:
@@ -242,7 +242,7 @@ def test_a_full_database_says_so_and_can_go_on(
             ):
                 _fill(records)
             with records.transaction() as tx:
-                tx.withdraw(tx.consents("p-1")[0].id)  # a no needs no space but its proof
+                tx.withdraw(tx.consents("p-1")[0].id)  # a no frees what its proof needs
     finally:
         event.remove(Pool, "connect", set_limit)
     _check_whole(url, key_path, clock)

@@ -43,7 +43,7 @@ def assert_answered(printed: Printed, *, as_json: bool = False) -> None:
         assert json.loads(printed.err)["exit_code"] == printed.code
 
 
-@settings(FIXTURES, max_examples=60)
+@settings(FIXTURES, max_examples=25)
 @given(ref=WORD, name=WORD, as_json=st.booleans())
 def test_any_person(empty: Cli, ref: str, name: str, as_json: bool) -> None:
     tail = ["--json"] if as_json else []
@@ -56,7 +56,7 @@ def test_any_person(empty: Cli, ref: str, name: str, as_json: bool) -> None:
         assert_answered(empty("export", "--", ref))
 
 
-@settings(FIXTURES, max_examples=60)
+@settings(FIXTURES, max_examples=25)
 @given(
     option=st.sampled_from(CONSENT_OPTIONS),
     word=WORD,
@@ -74,7 +74,7 @@ def test_any_word_of_a_consent(club: Cli, option: str, word: str, as_json: bool)
     assert_answered(club("consent", "list"))
 
 
-@settings(FIXTURES, max_examples=60)
+@settings(FIXTURES, max_examples=25)
 @given(
     collection=WORD,
     purpose=WORD,
@@ -117,7 +117,7 @@ MAGIC = st.sampled_from(
 )
 
 
-@settings(FIXTURES, max_examples=80)
+@settings(FIXTURES, max_examples=40)
 @given(head=MAGIC, body=st.binary(max_size=300))
 def test_any_bytes_as_a_photo(club: Cli, head: bytes, body: bytes) -> None:
     path = club.data.parent / "photo.jpg"
@@ -132,7 +132,7 @@ def assert_readable_or_not(club: Cli, path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "TIFF"])
-@settings(FIXTURES, max_examples=25)
+@settings(FIXTURES, max_examples=12)
 @given(data=st.data())
 def test_any_damage_to_a_picture(club: Cli, kind: str, data: st.DataObject) -> None:
     path = club.data.parent / "photo.img"

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -59,7 +60,8 @@ def held(cli: Cli) -> Held:
         str(path.relative_to(cli.data.parent)): b"" if "records.sqlite3" in path.name else path.read_bytes()
         for folder in (cli.data, cli.data.with_name("data.keys"))
         for path in folder.rglob("*")
-        if path.is_file() and not path.name.endswith(("-wal", "-shm"))
+        # a refusal is an act too, and the log's checkpoints say so
+        if path.is_file() and not path.name.endswith(("-wal", "-shm")) and path.name != "checkpoints.txt"
     }
     return Held(rows, [kind for kind in log if kind != "refused"], files)
 
@@ -77,6 +79,7 @@ def assert_refused(printed: Printed, code: int, *says: str) -> None:
 # --- pictures
 
 
+@cache
 def png_bomb(side: int) -> bytes:
     """A valid PNG of side x side black pixels, one bit each."""
 

@@ -23,7 +23,7 @@ from assent.types import QualityReason
 from tests.promises.builders import PURPOSE, walk
 
 _WORDS = """
-age ages born birth birthday gender sex male female man woman ethnic ethnicity race racial skin origin nationality
+age ages born birth birthday gender sex male female man woman ethnic ethnicity race racial skin nationality
 religion emotion emotions mood smile smiling happy angry sad beard mustache eyeglasses sunglasses glasses makeup hair
 attractive beauty bmi health disability pregnant celebrity celebrities famous occupation orientation personality
 criminal trustworthy

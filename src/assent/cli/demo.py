@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assent.cli.common import settings_of
-from assent.cli.output import BytesProgress, JsonOption, console, errors, print_json
+from assent.cli.output import BytesProgress, JsonOption, errors, print_json, say
 
 if TYPE_CHECKING:
     from assent.demo.scenario import Scene
@@ -49,17 +49,17 @@ def _tell(scene: Scene, elapsed_s: float) -> None:
     from assent.cli.faces import print_search
 
     people = {made.person for made in scene.enrolments}
-    console.print(
-        f"[bold]{len(people)} people agreed[/bold] (staged for this demonstration: nobody here signed anything) and "
-        f"{len(scene.enrolments)} of their photos were enrolled. Then these were searched:\n"
+    say(
+        f"{len(people)} people agreed (staged for this demonstration: nobody here signed anything), and "
+        f"{len(scene.enrolments)} of their photos were enrolled. These were searched:\n"
     )
     print_search(list(scene.searches))
-    console.print(
-        f"\ngroup.jpg is made of three of these portraits; the astronaut's is the one that was enrolled, smaller.\n\n"
-        f"[bold]Pictures[/bold], everybody who is not enrolled blurred: {scene.overview}\n\n"
-        f"[bold]{scene.withdrawn} withdraws.[/bold] The same searches:\n"
+    say(
+        f"\ngroup.jpg is made of three of these portraits; the astronaut's is the one that was enrolled, smaller.\n"
+        f"Pictures, everybody who is not enrolled blurred: {scene.overview}\n\n"
+        f"{scene.withdrawn} withdraws. The same searches:\n"
     )
     print_search(list(scene.searches_after))
-    console.print()
+    say("")
     print_receipt(scene.receipt)
-    console.print(f"\nDone in {elapsed_s:.1f} s. Next: README.md, or `assent --help`.")
+    say(f"\nDone in {elapsed_s:.1f} s. Next: README.md, or `assent --help`.")

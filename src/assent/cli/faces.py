@@ -170,22 +170,18 @@ def encode_picture(assent: Assent, photo: Path, result: SearchResult) -> bytes:
 def print_search(results: list[tuple[Path, SearchResult]]) -> None:
     """Photos, faces, candidates, error rates and thresholds, and what the policy made of them."""
     rows = [row for photo, result in results for row in _rows(photo, result)]
-    columns = [
-        "photo",
-        "face",
-        "who",
-        "similarity>",
-        "threshold>",
-        "strangers so alike, at most>",
-        "expected here>",
-    ]
-    print_table(None, columns, rows)
+    print_table(None, ["photo", "who", "similarity>", "threshold>", "error rate>", "expected>"], rows)
+    if any(result.candidates for _, result in results):
+        say(
+            "Error rate: two different people are so alike at most that often (upper 95 % bound). Expected: that rate "
+            "times the people compared, the false candidates that a search for somebody else brings."
+        )
     policies = {result.policy.similarity: result.policy for _, result in results if result.policy}
     for policy in policies.values():
         people = "1 person" if policy.gallery_size == 1 else f"{policy.gallery_size:,} people"
         say(
-            f"Threshold {policy.similarity:.1f}: false matches at most {rate(policy.max_fmr)}, so that among {people} "
-            f"at most {rate(policy.fpir_target)} searches for somebody else name anybody."
+            f"Threshold {policy.similarity:.1f}: an error rate of {rate(policy.max_fmr)}, so that with {people} "
+            f"enrolled at most {rate(policy.fpir_target)} searches for somebody else name anybody."
         )
     if not policies:
         say("Nobody is enrolled with a live consent: nothing was compared.")
@@ -195,13 +191,13 @@ def _rows(photo: Path, result: SearchResult) -> list[tuple[object, ...]]:
     threshold = f"{result.policy.similarity:.1f}" if result.policy else ""
     rows: list[tuple[object, ...]] = []
     for number, answer in enumerate(result.faces, 1):
-        place = (photo.name, f"{number} of {len(result.faces)}")
+        place = photo.name if len(result.faces) == 1 else f"{photo.name} #{number}"
         if answer.refused:
-            rows.append((*place, f"not searched: {', '.join(answer.refused)}", "", "", "", ""))
+            rows.append((place, f"not searched: {', '.join(answer.refused)}", "", "", "", ""))
         elif not answer.candidates:
-            rows.append((*place, "nobody who agreed", "", threshold, "", ""))
-        rows += [(*place, *_candidate_cells(candidate, threshold)) for candidate in answer.candidates]
-    return rows or [(photo.name, "-", "no face found", "", "", "", "")]
+            rows.append((place, "nobody enrolled", "", threshold, "", ""))
+        rows += [(place, *_candidate_cells(candidate, threshold)) for candidate in answer.candidates]
+    return rows or [(photo.name, "no face found", "", "", "", "")]
 
 
 def _candidate_cells(candidate: Candidate, threshold: str) -> tuple[str, ...]:
@@ -210,7 +206,7 @@ def _candidate_cells(candidate: Candidate, threshold: str) -> tuple[str, ...]:
         f"{candidate.similarity:.1f}",
         threshold,
         rate(candidate.fmr_at_score),
-        f"{candidate.expected_false_candidates:.2g}",
+        f"{candidate.expected_false_candidates:.5f}",
     )
 
 

@@ -31,7 +31,7 @@ at once. Nobody else receives it.
 """
 
 ENROLLED = {
-    "sitter-1": ("Man of obama.jpg", ("obama.jpg", "obama2.jpg")),
+    "sitter-1": ("Sitter", ("obama.jpg", "obama2.jpg")),
     "sitter-2": ("Astronaut", ("astronaut.png",)),
 }
 SEARCHED = ("obama3.jpg", "obama_partial_face.jpg", "obama_partial_face2.jpg", "biden.jpg", "group.jpg")

@@ -185,7 +185,7 @@ def test_the_last_checkpoint_is_found_in_a_long_file(opened: Callable[[], Assent
     own = handle.logbook.checkpoints()
     other = Settings(data_dir=tmp_path / "other", checkpoint_file=handle.settings.checkpoint_path)
     with Assent(settings=other) as assent:
-        for number in range(60):
+        for number in range(100):
             assent.people.add(f"p-{number}")
             assent.logbook.checkpoint()
     assert handle.settings.checkpoint_path.stat().st_size > 2 * 16 * 1024
@@ -201,10 +201,10 @@ def test_a_lost_signing_key_is_said_and_a_new_one_goes_on(
     [old] = cli.json("log", "key")["public_keys"]
     (folder / "data.keys" / "log-signing.key").unlink()
     handle = opened()
+    handle.people.add("dan")
     with pytest.raises(
         KeyMissing, match=r"signing key is gone from .*log-signing.key; .*log key --new --yes"
     ):
-        handle.people.add("dan")
         handle.logbook.checkpoint()
     assert handle.logbook.verify().num_signed == NUM_ENTRIES  # the public key is still there
     assert "--yes" in cli.ok("log", "key", "--new")
@@ -272,7 +272,7 @@ VALUES = {
     "seq": ("-1", "0", "100", "'x'", "x'00'", "1.5"),
     "at": ("'2026-03-01T12:00:00.000001Z'", "''", "'yesterday'", "x'00'", "7"),
     "kind": ("'search'", "''", "x'00'", "5"),
-    "entry": ("'{}'", "''", "x'7b7d'", "entry || ' '", "replace(entry, 'desk', 'disk')", "NULL || 1"),
+    "entry": ("'{}'", "''", "x'7b7d'", "entry || ' '", "replace(entry, 'desk', 'disk')"),
     "leaf_sha256": ("''", "upper(leaf_sha256)", "x'00'", "0", "printf('%064d', 1)"),
 }
 
@@ -283,7 +283,6 @@ def altering_statements() -> list[str]:
         f"UPDATE log_entries SET {column} = {value} WHERE seq = {seq}"
         for column, values in VALUES.items()
         for value in values
-        if value != "NULL || 1"
         for seq in WHERE
     ]
 
@@ -303,7 +302,7 @@ def test_every_byte_of_an_entry_counts(folder: Path, opened: Callable[[], Assent
     for at in range(len(entry)):
         flipped = entry[:at] + chr(ord(entry[at]) ^ 1) + entry[at + 1 :]
         raw.execute("UPDATE log_entries SET entry = ? WHERE seq = 5", [flipped])
-        with pytest.raises(LogTampered, match="^entry 5 ") as caught:
+        with pytest.raises(LogTampered, match=r"^entry 5\b") as caught:
             logbook.verify()
         assert caught.value.seq == 5
     raw.execute("UPDATE log_entries SET entry = ? WHERE seq = 5", [entry])
@@ -324,7 +323,7 @@ def test_reordered_entries_are_found(folder: Path, opened: Callable[[], Assent])
         folder,
         *(f"UPDATE log_entries SET seq = {new} WHERE seq = {old}" for old, new in ((4, 0), (5, 4), (0, 5))),
     )
-    with pytest.raises(LogTampered, match="^entry 4 is missing or out of its place"):
+    with pytest.raises(LogTampered, match=r"^entry 4 is missing or out of its place"):
         opened().logbook.verify()
 
 

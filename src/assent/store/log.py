@@ -90,15 +90,19 @@ class LogReads(Scope):
         Yields:
             ``seq``, ``at``, ``kind``, ``entry`` and ``leaf_sha256``; in an altered database of any type.
         """
-        condition = "" if after_seq is None else "WHERE seq > :after_seq "
-        query = sa.text(f"SELECT seq, at, kind, entry, leaf_sha256 FROM log_entries {condition}ORDER BY seq")  # noqa: S608
-        rows = self._connection.execute(
-            query,
-            {} if after_seq is None else {"after_seq": after_seq},
-            execution_options={"yield_per": _ROWS_AT_ONCE},
-        )
-        for row in rows.mappings():
-            yield dict(row)
+        while True:
+            # Page by page, each read to its end: a cursor left open would keep its connection at an old moment.
+            condition = "" if after_seq is None else "WHERE seq > :after_seq "
+            query = sa.text(
+                f"SELECT seq, at, kind, entry, leaf_sha256 FROM log_entries {condition}"  # noqa: S608
+                f"ORDER BY seq LIMIT {_ROWS_AT_ONCE}"
+            )
+            values = {} if after_seq is None else {"after_seq": after_seq}
+            page = self._connection.execute(query, values).mappings().all()
+            yield from (dict(row) for row in page)
+            if len(page) < _ROWS_AT_ONCE:
+                return
+            after_seq = page[-1]["seq"]
 
     def _log_entries_naming(self, record_id: str) -> list[LogEntry]:
         query = sa.select(log_entries).where(log_entries.c.entry.contains(f'"{record_id}"', autoescape=True))

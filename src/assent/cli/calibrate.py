@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assent.cli.common import open_assent
-from assent.cli.output import JsonOption, console, counting, print_json, print_table, rate
+from assent.cli.output import JsonOption, counting, print_json, print_table, rate, say
 from assent.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,15 +77,15 @@ def calibrate(
         return
     print_profile(result.profile)
     if result.sheet is not None:
-        console.print(f"Look at {result.sheet}: the pairs of different people that look most alike.")
-    console.print(f"Wrote {result.path}.")
+        say(f"Look at {result.sheet}: the pairs of different people that look most alike.")
+    say(f"Wrote {result.path}.")
 
 
 def print_profile(profile: CalibrationProfile) -> None:
     """A profile for people: misses at some rates of false matches, and how many people it supports."""
     population = profile.population
-    console.print(
-        f"[bold]{population.num_subjects} people, {population.num_images} photos[/bold], of which "
+    say(
+        f"{population.num_subjects} people, {population.num_images} photos, of which "
         f"{population.num_failures} gave no template. {population.description}"
     )
     rows = []
@@ -98,4 +98,4 @@ def print_profile(profile: CalibrationProfile) -> None:
             rows.append((curve.kind, rate(target), f"{threshold:.4f}", f"{curve.fnmr_at(threshold):.1%}"))
     print_table(None, ["compared with", "false matches at most>", "cosine at least>", "misses>"], rows)
     for name, target in (("default", 0.01), ("strict", 0.001)):
-        console.print(f"Supports galleries of up to {profile.n_max(target):,} people at the {name} policy.")
+        say(f"Supports galleries of up to {profile.n_max(target):,} people at the {name} policy.")

@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import typer
 
 from assent.cli.common import report
-from assent.cli.output import print_table, steps
+from assent.cli.output import print_table, say, steps
 from assent.errors import AlreadyExists, AssentError, FaceError, ImageError
 
 _T = TypeVar("_T")
+_F = TypeVar("_F", bound="_WithFrames")
+
+
+class _WithFrames(Protocol):
+    @property
+    def num_frames(self) -> int: ...
+
 
 OF_ONE_PHOTO = (ImageError, FaceError, AlreadyExists)
 """Errors that say something of one photo and nothing of the next."""
@@ -72,12 +79,15 @@ def print_outcomes(rows: Iterable[Sequence[object]], title: str | None, columns:
         print_table(title, columns, kept)
 
 
-def finish(outcomes: Sequence[Outcome[_T]], *, as_json: bool) -> None:
-    """Report each refusal on standard error.
+def finish(outcomes: Sequence[Outcome[_F]], *, as_json: bool) -> None:
+    """Say of which files only the first frame was looked at, and report each refusal on standard error.
 
     Raises:
         Exit: something was refused; with the exit code of the last refusal.
     """
+    for outcome in outcomes:
+        if not as_json and outcome.result is not None and outcome.result.num_frames > 1:
+            say(f"{outcome.photo} has {outcome.result.num_frames} frames; only the first was looked at.")
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     for outcome in failed:
         assert outcome.error is not None

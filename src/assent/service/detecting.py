@@ -16,5 +16,8 @@ def detect(ctx: Context, image: ImageSource, *, thorough: bool = False) -> Detec
         NotFound: no such file.
         ImageError: the photo cannot be read.
     """
-    image_rgb, faces = load_faces(ctx, image, gate=ENROLMENT_GATE, thorough=thorough)
-    return DetectionResult(tuple(faces), image_width=image_rgb.shape[1], image_height=image_rgb.shape[0])
+    photo = load_faces(ctx, image, gate=ENROLMENT_GATE, thorough=thorough)
+    height, width = photo.image_rgb.shape[:2]
+    return DetectionResult(
+        tuple(photo.faces), image_width=width, image_height=height, num_frames=photo.num_frames
+    )

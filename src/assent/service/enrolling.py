@@ -60,10 +60,10 @@ def enrol(
         tx.live_consent(person, target.purpose)
     check_model(ctx, target)
     data = read_bytes(image, max_bytes=ctx.settings.max_image_bytes)
-    image_rgb, faces = load_faces(ctx, data, gate=ENROLMENT_GATE)
-    face = choose_face(faces, choose)
+    photo = load_faces(ctx, data, gate=ENROLMENT_GATE)
+    face = choose_face(photo.faces, choose)
     require_quality(face.quality)
-    [template] = embed(ctx, image_rgb, [face])
+    [template] = embed(ctx, photo.image_rgb, [face])
     with ctx.records.transaction() as tx:
         target = tx.collection(collection)  # anew: all that is decided on belongs to one moment
         check_model(ctx, target)
@@ -93,7 +93,8 @@ def enrol(
         quality=face.quality,
         num_templates=num_templates,
         similarity_to_earlier=similarity,
-        num_other_faces=len(faces) - 1,
+        num_other_faces=len(photo.faces) - 1,
+        num_frames=photo.num_frames,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from assent.errors import NoFace, PoorQuality, SeveralFaces
@@ -25,10 +26,23 @@ def largest_first(faces: list[Face]) -> list[Face]:
     return sorted(faces, key=area_px, reverse=True)
 
 
-def load_faces(
-    ctx: Context, image: ImageSource, *, gate: QualityGate, thorough: bool = False
-) -> tuple[UInt8, list[Face]]:
-    """Decode a photo and find its faces, largest first.
+@dataclass(frozen=True, slots=True, eq=False)
+class Photo:
+    """A decoded photo and its faces.
+
+    Attributes:
+        image_rgb: (H, W, 3) uint8, upright.
+        faces: largest first.
+        num_frames: frames or pages of the file; only the first was looked at.
+    """
+
+    image_rgb: UInt8
+    faces: list[Face]
+    num_frames: int
+
+
+def load_faces(ctx: Context, image: ImageSource, *, gate: QualityGate, thorough: bool = False) -> Photo:
+    """Decode a photo and find its faces.
 
     Args:
         ctx: the open data folder.
@@ -36,8 +50,9 @@ def load_faces(
         gate: what a face's quality is held to.
         thorough: look for the smallest faces too.
     """
-    image_rgb = load_image(image, ctx.settings).image_rgb
-    return image_rgb, largest_first(ctx.engine.faces(image_rgb, thorough=thorough, gate=gate))
+    decoded = load_image(image, ctx.settings)
+    faces = ctx.engine.faces(decoded.image_rgb, thorough=thorough, gate=gate)
+    return Photo(decoded.image_rgb, largest_first(faces), decoded.num_frames)
 
 
 def choose_face(faces: list[Face], choose: Choose) -> Face:

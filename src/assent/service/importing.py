@@ -144,8 +144,8 @@ def _import_row(
     return ImportedRow(line, person, state, consent_id)
 
 
-class _Undo(Exception):  # noqa: N818 - not an error: it ends a dry run's transaction without keeping anything
-    pass
+class _Undo(Exception):
+    """Not an error: it ends a dry run's transaction without keeping anything."""
 
 
 def _record(ctx: Context, person: str, name: str | None, form: ConsentForm, *, dry_run: bool) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from assent.service.policy import AppliedPolicy
-from assent.types import Face, Quality, QualityReason, UInt8
+from assent.types import Face, Quality, UInt8
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,12 @@ class FaceAnswer:
 
     Attributes:
         face: where it is, and its quality.
-        refused: why it was not searched; empty when it was.
+        refused: why it was not searched (a ``QualityReason``, or ``too-many-faces``); empty when it was.
         candidates: best first; empty when nobody enrolled reaches the threshold, or when it was refused.
     """
 
     face: Face
-    refused: tuple[QualityReason, ...]
+    refused: tuple[str, ...]
     candidates: tuple[Candidate, ...]
 
 
@@ -66,6 +66,7 @@ class SearchResult:
         image_width: pixels, upright.
         image_height: pixels, upright.
         log_leaf: hash of the record of this search, hexadecimal.
+        num_frames: frames or pages of the file; only the first was looked at.
         elapsed_s: from the encoded photo to the answer.
     """
 
@@ -77,6 +78,7 @@ class SearchResult:
     image_width: int
     image_height: int
     log_leaf: str
+    num_frames: int
     elapsed_s: float
 
     @property
@@ -99,6 +101,7 @@ class Enrolment:
         similarity_to_earlier: 0 to 100, to the person's earlier photos; None for the first, or without a
             calibration.
         num_other_faces: faces in the photo that were left alone.
+        num_frames: frames or pages of the file; only the first was looked at.
     """
 
     template_id: str
@@ -109,6 +112,7 @@ class Enrolment:
     num_templates: int
     similarity_to_earlier: float | None
     num_other_faces: int
+    num_frames: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +125,12 @@ class Verification:
         similarity: 0 to 100.
         score: cosine similarity, -1 to 1.
         fmr_at_score: upper 95 % bound of the rate at which two different people score this high or higher.
-        threshold_similarity: what was asked of it, 0 to 100.
+        threshold_similarity: what was asked of it, or the collection's floor where that is stricter, 0 to 100.
         threshold_fmr: the same as a false match rate.
         threshold_score: the same as a cosine similarity.
         quality: of the probe face.
         log_leaf: hash of the record of this comparison, hexadecimal.
+        num_frames: frames or pages of the file; only the first was looked at.
     """
 
     is_match: bool
@@ -138,6 +143,7 @@ class Verification:
     threshold_score: float
     quality: Quality
     log_leaf: str
+    num_frames: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,11 +154,13 @@ class DetectionResult:
         faces: largest first, with quality.
         image_width: pixels, upright.
         image_height: pixels, upright.
+        num_frames: frames or pages of the file; only the first was looked at.
     """
 
     faces: tuple[Face, ...]
     image_width: int
     image_height: int
+    num_frames: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,7 @@ from assent.service.guarding import recording_refusals, require_one_collection, 
 from assent.service.images import ImageSource
 from assent.service.matching import Matcher
 from assent.service.results import FaceAnswer, SearchResult
-from assent.types import JsonObject
+from assent.types import Face, JsonObject
 from assent.vision.quality import PROBE_GATE
 
 MAX_FACES = 100
@@ -58,10 +58,11 @@ def search(
         raise UsageError(f"max_candidates must be at least 1, got {max_candidates}")
     with recording_refusals(ctx, "search", collection, purpose), ctx.records.reading() as tx:
         require_purpose(tx.collection(collection), purpose)
-    image_rgb, faces = load_faces(ctx, image, gate=PROBE_GATE, thorough=thorough)
-    searched = [i for i, face in enumerate(faces) if face.quality.is_good][:MAX_FACES]
+    photo = load_faces(ctx, image, gate=PROBE_GATE, thorough=thorough)
+    refusals = _refusals(photo.faces)
+    searched = [face for face, refused in zip(photo.faces, refusals, strict=True) if not refused]
     # Dropped with the answer; strangers' templates live nowhere else.
-    templates = dict(zip(searched, embed(ctx, image_rgb, [faces[i] for i in searched]), strict=True))
+    templates = iter(embed(ctx, photo.image_rgb, searched))
 
     # One transaction for the answer and its record: who may be returned is decided at that moment.
     with recording_refusals(ctx, "search", collection, purpose), ctx.records.transaction() as tx:
@@ -70,12 +71,8 @@ def search(
         check_model(ctx, target)
         matcher = Matcher.of(ctx, tx, target, threshold)
         answers = tuple(
-            FaceAnswer(
-                face,
-                face.quality.reasons,
-                matcher.candidates(templates[i], max_candidates) if i in templates else (),
-            )
-            for i, face in enumerate(faces)
+            FaceAnswer(face, refused, () if refused else matcher.candidates(next(templates), max_candidates))
+            for face, refused in zip(photo.faces, refusals, strict=True)
         )
         entry = tx.append_log("search", _record(matcher, threshold, answers))
     return SearchResult(
@@ -84,11 +81,22 @@ def search(
         faces=answers,
         policy=matcher.policy,
         gallery_size=matcher.gallery_size,
-        image_width=image_rgb.shape[1],
-        image_height=image_rgb.shape[0],
+        image_width=photo.image_rgb.shape[1],
+        image_height=photo.image_rgb.shape[0],
         log_leaf=entry.leaf_sha256,
+        num_frames=photo.num_frames,
         elapsed_s=time.perf_counter() - started_s,
     )
+
+
+def _refusals(faces: list[Face]) -> list[tuple[str, ...]]:
+    """Why each face is not searched: its quality, or that there are ``MAX_FACES`` good ones larger than it."""
+    refusals: list[tuple[str, ...]] = []
+    num_searched = 0
+    for face in faces:
+        num_searched += face.quality.is_good
+        refusals.append(face.quality.reasons or (("too-many-faces",) if num_searched > MAX_FACES else ()))
+    return refusals
 
 
 def _record(matcher: Matcher, requested: float | None, answers: tuple[FaceAnswer, ...]) -> JsonObject:

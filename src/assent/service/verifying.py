@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from assent.calibration.similarity import similarity_at_fmr
 from assent.errors import NotFound
 from assent.service.context import Context
 from assent.service.enrolling import check_model
@@ -34,7 +35,8 @@ def verify(
         person: the person's id.
         collection: where the person is enrolled.
         purpose: what it is for; it must be the collection's purpose.
-        threshold: a similarity of 0 to 100: 80 is a false match rate of 1 in 1,000, 90 of 1 in 10,000.
+        threshold: a similarity of 0 to 100: 80 is a false match rate of 1 in 1,000, 90 of 1 in 10,000. Stricter than
+            the collection's policy for one comparison, or it has no effect.
         choose: which face, when there are several.
 
     Raises:
@@ -53,10 +55,10 @@ def verify(
         require_purpose(target, purpose)
         tx.live_consent(person, target.purpose)
     check_model(ctx, target)
-    image_rgb, faces = load_faces(ctx, image, gate=PROBE_GATE)
-    face = choose_face(faces, choose)
+    photo = load_faces(ctx, image, gate=PROBE_GATE)
+    face = choose_face(photo.faces, choose)
     require_quality(face.quality)
-    [probe] = embed(ctx, image_rgb, [face])
+    [probe] = embed(ctx, photo.image_rgb, [face])
     with recording_refusals(ctx, "verify", collection, purpose), ctx.records.transaction() as tx:
         target = tx.collection(collection)  # anew: all that is decided on belongs to one moment
         require_purpose(target, purpose)
@@ -69,7 +71,9 @@ def verify(
             )
         kind = kind_of(len(vectors))
         profile = ctx.profile(target.model_digest)
-        limit = profile.threshold_for_fmr(fmr_of_request(profile, threshold, (kind,)), kind)
+        # A gallery of one: the collection's policy is the floor here too.
+        max_fmr = min(fmr_of_request(profile, threshold, (kind,)), target.fpir_target)
+        limit = profile.threshold_for_fmr(max_fmr, kind)
         mean = vectors.mean(axis=0)
         score = float(mean @ probe / np.linalg.norm(mean))
         body = {
@@ -90,7 +94,8 @@ def verify(
         similarity=float(profile.similarity(score, kind)),
         score=score,
         fmr_at_score=float(profile.fmr_at_score(score, kind)),
-        threshold_similarity=threshold,
+        threshold_similarity=float(similarity_at_fmr(limit.target_fmr)),
+        num_frames=photo.num_frames,
         threshold_fmr=limit.target_fmr,
         threshold_score=limit.value,
         quality=face.quality,

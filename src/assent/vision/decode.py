@@ -95,7 +95,7 @@ def decode_image(
             f"an image may have at most {max_bytes:,} bytes, this one has {len(data):,}; "
             "make it smaller or raise max_image_bytes"
         )
-    with _translated_errors():
+    with _translated_errors(max_pixels):
         webp_size = _webp_size(data)
         if webp_size is not None:
             _check_pixels(webp_size, max_pixels)
@@ -140,13 +140,14 @@ def _decode(image: Image.Image) -> DecodedImage:
 
 
 @contextmanager
-def _translated_errors() -> Iterator[None]:
+def _translated_errors(max_pixels: int) -> Iterator[None]:
     """Pillow's many exceptions to one, without repeating anything of the file's content."""
     try:
         yield
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageTooLarge(
-            "the image declares far more pixels than any photo has; choose another"
+            f"an image may have at most {max_pixels:,} pixels, this one declares far more than any photo has; "
+            "choose another"
         ) from error
     except _READ_ERRORS as error:
         raise UnreadableImage(

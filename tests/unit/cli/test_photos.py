@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,13 @@ def acting(errors: dict[str, AssentError], done: list[str]):
     return act
 
 
+@dataclass(frozen=True)
+class Looked:
+    """A result of a file with some frames."""
+
+    num_frames: int
+
+
 def test_an_error_of_one_photo_leaves_the_others_alone(
     photos: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -46,11 +54,15 @@ def test_an_error_of_one_photo_leaves_the_others_alone(
     outcomes = each_photo(photos, "x", acting({"a": NoFace("no face"), "b": UnreadableImage("torn")}, done))
     assert done == ["c"]
     assert [outcome.result for outcome in outcomes] == [None, None, "C"]
+    looked_at = [replace(outcome, result=outcome.result and Looked(2)) for outcome in outcomes]
     with pytest.raises(typer.Exit) as stop:
-        finish(outcomes, as_json=False)
+        finish(looked_at, as_json=False)
     assert stop.value.exit_code == 3  # the last refusal's
-    assert capsys.readouterr().err == f"Error: {photos[0]}: no face\nError: {photos[1]}: torn\n"
-    finish(outcomes[2:], as_json=False)  # nothing was refused
+    printed = capsys.readouterr()
+    assert printed.err == f"Error: {photos[0]}: no face\nError: {photos[1]}: torn\n"
+    assert printed.out.split() == f"{photos[2]} has 2 frames; only the first was looked at.".split()
+    finish(looked_at[2:], as_json=True)  # nothing was refused
+    assert capsys.readouterr() == ("", "")
 
 
 def test_any_other_error_ends_it_but_loses_nothing(photos: list[Path]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from assent import Assent
 from assent.errors import (
@@ -20,6 +21,7 @@ from assent.errors import (
     UsageError,
     WrongPurpose,
 )
+from assent.service import searching
 from assent.service.images import load_image
 from assent.service.pictures import encode_png
 from tests.builders import agree
@@ -147,6 +149,37 @@ def test_consent_purpose_and_collection_must_agree(club: Assent, demo_photos: Pa
         club.search(photo, collection="club", purpose=PURPOSE, max_candidates=0)
 
 
+def test_verification_has_the_collections_floor(club: Assent, demo_photos: Path) -> None:
+    answer = club.verify(
+        demo_photos / "biden.jpg", person="ana", collection="club", purpose=PURPOSE, threshold=0
+    )
+    assert not answer.is_match
+    assert answer.threshold_fmr == pytest.approx(0.01)
+    assert answer.threshold_similarity == pytest.approx(53.3, abs=0.1)
+
+
+def test_of_an_animation_the_first_frame_is_looked_at_and_that_is_said(
+    club: Assent, demo_photos: Path, tmp_path: Path
+) -> None:
+    frames = [
+        Image.open(demo_photos / name).convert("RGB").resize((400, 500))
+        for name in ("obama.jpg", "biden.jpg")
+    ]
+    path = tmp_path / "two.webp"
+    frames[0].save(path, save_all=True, append_images=frames[1:], quality=95)
+    result = club.search(path, collection="club", purpose=PURPOSE)
+    assert result.num_frames == club.detect(path).num_frames == 2
+    assert [candidate.person for candidate in result.candidates] == ["ana"]
+
+
+def test_faces_beyond_the_limit_are_said_to_be_ignored(
+    club: Assent, demo_photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "MAX_FACES", 0)
+    [answer] = club.search(demo_photos / "obama3.jpg", collection="club", purpose=PURPOSE).faces
+    assert (answer.refused, answer.candidates) == (("too-many-faces",), ())
+
+
 def test_the_policy_is_the_collections(club: Assent, demo_photos: Path) -> None:
     strict = club.collections.set_policy("club", policy="strict")
     assert strict.fpir_target == 0.001
@@ -190,7 +223,7 @@ def test_every_act_leaves_a_record_that_names_nobody(club: Assent, demo_photos: 
     assert kinds[-2:] == ["search", "refused"]
     search = entries[-2]
     assert (search["actor"], search["purpose"], search["gallery_size"]) == ("tester", PURPOSE, 2)
-    assert len(search["candidates"]) == 1  # type: ignore[arg-type]
+    assert len(search["candidates"]) == 1
     assert entries[-1]["refusal"] == "WrongPurpose"
     assert all(word not in str(entries).lower() for word in ("ana", "bea ", "ana test"))
 

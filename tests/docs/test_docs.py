@@ -47,7 +47,7 @@ def shell_commands(page: Path) -> list[list[str]]:
     """The ``assent`` command lines in a page's shell blocks."""
     lines: list[str] = []
     for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
-        lines += block.replace("\\\n", " ").splitlines()
+        lines += re.sub(r" >>? .*", "", block.replace("\\\n", " ")).splitlines()
     return [shlex.split(line, comments=True) for line in lines if line.strip().startswith("assent ")]
 
 

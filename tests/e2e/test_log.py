@@ -20,6 +20,7 @@ from assent.store.log import leaf_hash
 from tests.builders import agree
 from tests.conftest import Clock
 from tests.e2e.cli import Cli
+from tests.unit.store.killing import killed_at_every_step
 
 NUM_ENTRIES = 9
 
@@ -190,6 +191,38 @@ def test_the_last_checkpoint_is_found_in_a_long_file(opened: Callable[[], Assent
             assent.logbook.checkpoint()
     assert handle.settings.checkpoint_path.stat().st_size > 2 * 16 * 1024
     assert handle.logbook.checkpoint() == own[-1]
+
+
+def add_somebody(folder: Path) -> None:
+    with Assent(settings=Settings(data_dir=folder / "data"), clock=Clock()) as assent:
+        assent.people.add("dan")
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("is_first", [True, False])
+def test_killed_at_any_step_of_signing_it_goes_on_by_itself(
+    is_first: bool, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    prepared = folder / "prepared"
+    if is_first:  # a store that was made, and never written to: the key is yet to come
+        Assent(settings=Settings(data_dir=prepared / "data")).close()
+        assert not (prepared / "data.keys" / "log-signing.key").exists()
+    else:
+        for name in ("data", "data.keys"):
+            shutil.copytree(folder / name, prepared / name)
+    scratch = folder / "scratch"
+    seen = set()
+    for step, killed in killed_at_every_step(prepared, scratch, add_somebody):
+        with Assent(settings=Settings(data_dir=killed / "data"), clock=Clock()) as assent:
+            before = assent.logbook.verify()
+            seen.add((before.num_entries, before.num_signed))
+            assent.people.add(f"after-{step}")
+        assert assent.logbook.verify().num_signed == before.num_entries + 1
+        assert len(assent.logbook.public_keys()) == 1
+        assent.close()
+    start = 0 if is_first else NUM_ENTRIES
+    assert seen == {(start, start), (start + 1, start), (start + 1, start + 1)}
+    assert caplog.text == ""
 
 
 # --- what is lost
@@ -485,6 +518,14 @@ def test_a_new_store_has_an_empty_log_that_verifies(tmp_path: Path) -> None:
     assert Checkpoint.parse(checkpoint["text"]).size == 0
     assert cli.json("log", "verify")["num_checkpoints"] == 1
     assert cli("log", "prove", "1").code == 5
+
+
+def test_a_new_store_may_be_asked_for_its_key_first(tmp_path: Path) -> None:
+    for words in ((), ("--new", "--yes")):
+        cli = Cli(tmp_path / f"new{len(words)}", tmp_path / "models")
+        [key] = cli.json("log", "key", *words)["public_keys"]
+        cli.ok("person", "add", "dan")
+        assert cli.json("log", "verify", "--key", key)["num_signed"] == 1
 
 
 def test_words_that_are_off_are_said(cli: Cli, folder: Path, opened: Callable[[], Assent]) -> None:

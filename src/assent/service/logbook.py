@@ -76,17 +76,16 @@ class Logbook:
             StoreUnavailable: a file cannot be written.
         """
         with self._file.locked():
-            last = self._file.last(self.origin)
-            key = self._signing_key(last, start_anew=start_anew)
+            last, published = self._file.last(self.origin), self._keys.published(self.origin)
+            key = self._signing_key(last, published, start_anew=start_anew)
+            # A first key is published once it has signed: killed in between, it is a first key still. A later one
+            # is published before: no checkpoint is ever signed by a key that nobody can find.
+            if published:
+                self._keys.publish(key.public)
             if last is not None:
-                last.verify(keys_by_id(self.public_keys()))
-            with self._ctx.records.reading() as tx:
-                frontier = _extended(last.frontier if last else Frontier(), tx)
-                at = tx.now
-            if last is not None and frontier == last.frontier:
-                return last
-            made = key.sign(frontier, at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
-            self._file.append(made)
+                last.verify(keys_by_id([*published, key.public]))
+            made = self._continued(last, key)
+            self._keys.publish(key.public)
             return made
 
     def checkpoint_at_closing(self) -> None:
@@ -108,7 +107,11 @@ class Logbook:
 
     def public_keys(self) -> list[PublicKey]:
         """The public keys to check this log with, oldest first; the last one signs now."""
-        return self._keys.public_keys(self.origin)
+        published = self._keys.published(self.origin)
+        if published:
+            return published
+        key = self._keys.signing_key(self.origin)
+        return [key.public] if key is not None and self.checkpoints() else []
 
     def make_key(self) -> PublicKey:
         """Start a new signing key; earlier checkpoints are still checked with the earlier public keys.
@@ -116,7 +119,12 @@ class Logbook:
         Raises:
             StoreUnavailable: the file cannot be written.
         """
-        return self._keys.make(self.origin).public
+        if not self.public_keys() and not self.checkpoints():
+            self.checkpoint()  # the first key comes with the first checkpoint
+            return self.public_keys()[-1]
+        key = self._keys.make(self.origin).public
+        self._keys.publish(key)
+        return key
 
     def verify(
         self,
@@ -196,16 +204,30 @@ class Logbook:
         audit(rows, [checkpoint], keys_by_id(keys))
         return "".join(export_lines(keys, rows, checkpoint))
 
-    def _signing_key(self, last: Checkpoint | None, *, start_anew: bool) -> SigningKey:
+    def _continued(self, last: Checkpoint | None, key: SigningKey) -> Checkpoint:
+        """The last checkpoint where nothing was added since; else a new one, appended to the file."""
+        with self._ctx.records.reading() as tx:
+            frontier = _extended(last.frontier if last else Frontier(), tx)
+            at = tx.now
+        if last is not None and frontier == last.frontier:
+            return last
+        made = key.sign(frontier, at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+        self._file.append(made)
+        return made
+
+    def _signing_key(
+        self, last: Checkpoint | None, published: list[PublicKey], *, start_anew: bool
+    ) -> SigningKey:
+        """The key to sign with; made where there is no trace of an earlier one."""
         key = self._keys.signing_key(self.origin)
         if key is None:
-            if last is not None or self.public_keys():
+            if last is not None or published:
                 raise KeyMissing(
                     f"the log's signing key is gone from {self._keys.path}; put the file back, or start a new key: "
                     "assent log key --new --yes (earlier checkpoints can still be checked with the earlier public key)"
                 )
             return self._keys.make(self.origin)
-        if last is None and not start_anew:
+        if last is None and published and not start_anew:
             raise _checkpoints_gone(self._file)
         return key
 

@@ -69,8 +69,8 @@ class LogKeys:
         self.path = path
         self.public_path = path.with_suffix(".pub")
 
-    def public_keys(self, origin: str) -> list[PublicKey]:
-        """Every key that ever signed for a log here, oldest first.
+    def published(self, origin: str) -> list[PublicKey]:
+        """Every public key of a log that stands in the file of them, oldest first.
 
         Raises:
             UsageError: the file of public keys is damaged.
@@ -92,18 +92,27 @@ class LogKeys:
             found = [seed for seed in self._read() if seed.origin == origin]
         return SigningKey(origin, found[-1].seed) if found else None
 
+    def publish(self, key: PublicKey) -> None:
+        """Add a public key to the file of them, unless it is there.
+
+        Raises:
+            StoreUnavailable: the file cannot be written.
+        """
+        with _translated(self.public_path), _locked(self.public_path, mode=0o644) as public:
+            if key not in self.published(key.origin):
+                os.write(public, f"{key}\n".encode())
+                os.fsync(public)
+
     def make(self, origin: str) -> SigningKey:
-        """A new key in the place of the log's earlier one; its public key joins the others first.
+        """A new key in the place of the log's earlier one; to be published.
 
         Raises:
             KeyMissing: the file is damaged.
             StoreUnavailable: the folder cannot be written.
         """
         key, seed = _new_key(origin)
-        with _translated(self.path), _locked(self.public_path, mode=0o644) as public:
+        with _translated(self.path), _locked(self.public_path, mode=0o644):
             kept = [entry for entry in self._read() if entry.origin != origin]
-            os.write(public, f"{key.public}\n".encode())
-            os.fsync(public)
             self._write([*kept, _Seed(origin, key.public.key_id, seed)])
         return key
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,20 @@ from assent.calibration.profile import (
 )
 from assent.store.values import ConsentRecord
 from assent.types import Float32
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, at: datetime = datetime(2026, 1, 15, 12, tzinfo=UTC)) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def advance(self, **amount: float) -> None:
+        """Move on by ``timedelta(**amount)``."""
+        self.at += timedelta(**amount)
 
 
 def unit_templates(n: int, dim: int = 128, *, seed: int = 0) -> Float32:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from assent import Assent
     from assent.vision.engine import FaceEngine
+    from tests.builders import Clock
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = REPOSITORY.parent / "shared"
@@ -83,23 +83,18 @@ def engine(models_dir: Path) -> FaceEngine:
     return FaceEngine.open(ModelStore(models_dir), threads=2)
 
 
-class Clock:
-    """A clock that tests move."""
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that the test moves."""
+    from tests.builders import Clock
 
-    def __init__(self) -> None:
-        self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, **by: float) -> None:
-        """Move on by ``timedelta(**by)``."""
-        self.now += timedelta(**by)
+    return Clock()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def key_path(tmp_path: Path) -> Path:
+    """Where the test's key file is or will be."""
+    return tmp_path / "keys" / "master.key"
 
 
 @pytest.fixture

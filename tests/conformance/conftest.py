@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from assent.store import Records, database
 from assent.store.schema import metadata
+from tests.builders import Clock
 from tests.conformance.postgres import NoServerError, PostgresServer, temporary_server
-from tests.unit.store.builders import Clock
 
 
 @pytest.fixture(scope="session")
@@ -77,16 +77,6 @@ def new_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator
     name = server.create_database()
     yield server.url(name)
     server.drop_database(name)
-
-
-@pytest.fixture
-def key_path(tmp_path: Path) -> Path:
-    return tmp_path / "keys" / "master.key"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

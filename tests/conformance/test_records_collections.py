@@ -11,11 +11,11 @@ import sqlalchemy as sa
 
 from assent.errors import AlreadyExists, NoLiveConsent, NotFound, StoreUnavailable, UsageError, WrongPurpose
 from assent.store import GallerySize, Records, schema
+from tests.builders import Clock
 from tests.unit.store.builders import (
     COLLECTION,
     DIM,
     PURPOSE,
-    Clock,
     agree,
     enrol,
     enrolled,

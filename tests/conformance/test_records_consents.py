@@ -10,14 +10,8 @@ import pytest
 from assent.errors import AlreadyExists, IncompleteConsent, NoLiveConsent, NotFound, UsageError, WrongPurpose
 from assent.store import EndCause, Records
 from assent.store.values import years_later
-from tests.unit.store.builders import (
-    COLLECTION,
-    PURPOSE,
-    Clock,
-    agree,
-    consent_fields,
-    enrolled,
-)
+from tests.builders import Clock
+from tests.unit.store.builders import COLLECTION, PURPOSE, agree, consent_fields, enrolled
 
 
 def test_a_notice_is_kept_with_the_hash_of_its_exact_text(records: Records) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from assent.errors import UsageError
 from assent.store import Records
-from tests.unit.store.builders import Clock, enrolled, make_collection
+from tests.builders import Clock
+from tests.unit.store.builders import enrolled, make_collection
 
 
 def test_entries_are_numbered_from_one_without_gaps(records: Records, clock: Clock) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from assent.errors import AlreadyExists, NotFound, UsageError
 from assent.store import EndCause, Records
-from tests.unit.store.builders import COLLECTION, Clock, agree, enrolled, make_collection
+from tests.builders import Clock
+from tests.unit.store.builders import COLLECTION, agree, enrolled, make_collection
 
 
 def test_nobody_at_first(records: Records) -> None:

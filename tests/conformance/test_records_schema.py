@@ -17,7 +17,8 @@ from assent import __version__
 from assent.errors import NoLiveConsent, StoreTooNew, StoreUnavailable, WrongPurpose
 from assent.store import Records, schema
 from assent.store.migrations import HEAD, REVISIONS
-from tests.unit.store.builders import COLLECTION, Clock, agree, enrolled, make_collection
+from tests.builders import Clock
+from tests.unit.store.builders import COLLECTION, agree, enrolled, make_collection
 
 
 @pytest.fixture

@@ -10,16 +10,8 @@ import sqlalchemy as sa
 
 from assent.errors import NoLiveConsent, NotFound, UsageError
 from assent.store import EndCause, ReceiptRecord, Records, schema
-from tests.unit.store.builders import (
-    COLLECTION,
-    PURPOSE,
-    Clock,
-    agree,
-    enrol,
-    enrolled,
-    make_collection,
-    mean_of,
-)
+from tests.builders import Clock
+from tests.unit.store.builders import COLLECTION, PURPOSE, agree, enrol, enrolled, make_collection, mean_of
 
 
 def _num_rows(tx, name: str):

@@ -17,8 +17,7 @@ from assent import Assent, Settings
 from assent.errors import KeyMissing, LogTampered, NotFound, StoreUnavailable, UsageError
 from assent.ledger.checkpoint import Checkpoint, format_checkpoints
 from assent.store.log import leaf_hash
-from tests.builders import agree
-from tests.conftest import Clock
+from tests.builders import Clock, agree
 from tests.e2e.cli import Cli
 from tests.unit.store.killing import killed_at_every_step
 

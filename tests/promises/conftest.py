@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,3 +33,22 @@ def found(club: Assent, demo_photos: Path) -> Callable[[Assent], list[str]]:
         return [candidate.person for candidate in result.candidates]
 
     return search
+
+
+@pytest.fixture
+def answers(club: Assent, demo_photos: Path) -> dict[str, Any]:
+    """What everything that answers, answers."""
+    photo = demo_photos / "obama3.jpg"
+    return {
+        "search": club.search(photo, collection="club", purpose=PURPOSE),
+        "verify": club.verify(photo, person="ana", collection="club", purpose=PURPOSE),
+        "detect": club.detect(photo),
+        "enrol": club.enrol(photo, person="ana", collection="club"),
+        "people": club.people.list(),
+        "consents": club.consents.list(),
+        "collections": club.collections.list(),
+        "templates": club.collections.templates("club"),
+        "export": club.people.export("ana"),
+        "receipt": club.consents.withdraw(club.consents.list("bea")[0].id),
+        "log": club.log(),
+    }

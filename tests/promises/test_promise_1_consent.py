@@ -22,8 +22,7 @@ from assent.service.images import load_image
 from assent.service.pictures import encode_png
 from assent.types import Float32, Float64
 from assent.vision.engine import FaceEngine
-from tests.builders import agree, unit_templates
-from tests.conftest import Clock
+from tests.builders import Clock, agree, unit_templates
 from tests.promises.builders import PURPOSE, files_under, side_by_side
 
 # --- no template without a live consent
@@ -168,9 +167,9 @@ def test_a_consent_ends_by_the_clock_with_no_sweep(
     mirrored = encode_png(load_image(demo_photos / "biden.jpg", club.settings).image_rgb[:, ::-1])
     for photo in (demo_photos / "biden.jpg", mirrored):
         club.enrol(photo, person="joe", collection="club")
-    clock.now = consent.expires_at - timedelta(microseconds=1)
+    clock.at = consent.expires_at - timedelta(microseconds=1)
     assert found(club) == ["ana"]
-    clock.now = consent.expires_at
+    clock.at = consent.expires_at
     assert found(club) == []
     with pytest.raises(NoLiveConsent):
         club.verify(b"", person="ana", collection="club", purpose=PURPOSE)
@@ -237,7 +236,7 @@ def test_candidates_name_the_consent_that_allows_them(club: Assent, demo_photos:
     result = club.search(demo_photos / "obama3.jpg", collection="club", purpose=PURPOSE)
     [candidate] = result.candidates
     consent = club.consents.get(candidate.consent_id)
-    assert consent.is_live(clock.now)
+    assert consent.is_live(clock.at)
     assert (consent.person_ref, consent.purpose) == (candidate.person, PURPOSE)
 
 

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 
 from assent.errors import NoLiveConsent, NotFound
 from assent.store import EndCause, Records, schema
-from tests.unit.store.builders import COLLECTION, PURPOSE, Clock, agree, enrol, enrolled, make_collection
+from tests.builders import Clock
+from tests.unit.store.builders import COLLECTION, PURPOSE, agree, enrol, enrolled, make_collection
 
 
 @pytest.fixture

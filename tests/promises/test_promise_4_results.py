@@ -15,12 +15,11 @@ from typing import Any
 import pytest
 
 import assent
-from assent import Assent
 from assent.cli.output import to_json
 from assent.models.manifest import Kind, ModelEntry
 from assent.models.store import ModelStore
 from assent.types import QualityReason
-from tests.promises.builders import PURPOSE, walk
+from tests.promises.builders import walk
 
 _WORDS = """
 age ages born birth birthday gender sex male female man woman ethnic ethnicity race racial skin nationality
@@ -76,25 +75,6 @@ def test_no_model_says_what_a_person_is(models_dir: Path) -> None:
     for entry in ModelStore(models_dir).entries():
         assert entry.kind in kinds
         assert not tokens(entry.name) & ATTRIBUTES
-
-
-@pytest.fixture
-def answers(club: Assent, demo_photos: Path) -> dict[str, Any]:
-    """What everything that answers, answers."""
-    photo = demo_photos / "obama3.jpg"
-    return {
-        "search": club.search(photo, collection="club", purpose=PURPOSE),
-        "verify": club.verify(photo, person="ana", collection="club", purpose=PURPOSE),
-        "detect": club.detect(photo),
-        "enrol": club.enrol(photo, person="ana", collection="club"),
-        "people": club.people.list(),
-        "consents": club.consents.list(),
-        "collection": club.collections.get("club"),
-        "templates": club.collections.templates("club"),
-        "export": club.people.export("ana"),
-        "receipt": club.consents.withdraw(club.consents.list("bea")[0].id),
-        "log": club.log(),
-    }
 
 
 def test_no_answer_has_a_key_for_what_a_person_is(answers: dict[str, Any]) -> None:

@@ -19,14 +19,13 @@ from assent.errors import AssentError, GalleryBeyondEvidence, LogTampered, NoLiv
 from assent.store import LogEntry, Records, Transaction, database
 from assent.store import log as store_log
 from assent.vision.engine import FaceEngine
-from tests.builders import agree
+from tests.builders import Clock, agree
 from tests.conformance.conftest import (  # noqa: F401 - fixtures
     database_url,
     postgres_database,
     postgres_server,
     sqlite_file,
 )
-from tests.conftest import Clock
 from tests.promises.builders import PURPOSE
 from tests.unit.store.builders import enrolled
 

@@ -24,8 +24,7 @@ from assent.errors import AssentError, NotFound, UnreadableImage, UsageError
 from assent.service import calibrating
 from assent.types import Float32
 from assent.vision.engine import FaceEngine
-from tests.builders import agree
-from tests.conftest import Clock
+from tests.builders import Clock, agree
 from tests.e2e.cli import Cli
 from tests.promises.builders import PURPOSE, num_numbers, walk
 
@@ -173,24 +172,6 @@ MAX_NUMBERS = 16
 """Five landmarks have ten numbers; the smallest template has far more."""
 
 
-@pytest.fixture
-def answers(club: Assent, demo_photos: Path) -> dict[str, Any]:
-    photo = demo_photos / "obama3.jpg"
-    return {
-        "search": club.search(photo, collection="club", purpose=PURPOSE),
-        "verify": club.verify(photo, person="ana", collection="club", purpose=PURPOSE),
-        "detect": club.detect(photo),
-        "enrol": club.enrol(photo, person="ana", collection="club"),
-        "people": club.people.list(),
-        "consents": club.consents.list(),
-        "collections": club.collections.list(),
-        "templates": club.collections.templates("club"),
-        "export": club.people.export("ana"),
-        "log": club.log(),
-        "receipt": club.consents.withdraw(club.consents.list("bea")[0].id),
-    }
-
-
 @dataclasses.dataclass
 class Planted:
     template: Float32
@@ -217,7 +198,7 @@ def test_a_template_in_an_answer_is_noticed() -> None:
 def test_no_command_prints_a_template(
     club: Assent, demo_photos: Path, models_dir: Path, engine: FaceEngine, clock: Clock
 ) -> None:
-    clock.now = datetime.now(UTC)  # the command line's own
+    clock.at = datetime.now(UTC)  # the command line's own
     agree(club, "cid", purpose=PURPOSE)
     cli = Cli(club.settings.data_dir, models_dir)
     photo, person = demo_photos / "obama_partial_face.jpg", ("--person", "cid", "-c", "club")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -15,20 +15,6 @@ from assent.types import Float32
 DIM = 16
 COLLECTION = "door"
 PURPOSE = "door-opening"
-START = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
-
-
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self, at: datetime = START) -> None:
-        self.at = at
-
-    def __call__(self) -> datetime:
-        return self.at
-
-    def advance(self, **amount: float) -> None:
-        self.at += timedelta(**amount)
 
 
 def unit_vector(seed: int, dim: int = DIM) -> Float32:

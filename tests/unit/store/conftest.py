@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from assent.store import Records
-from tests.unit.store.builders import Clock
+from tests.builders import Clock
 
 
 @pytest.fixture
@@ -19,16 +19,6 @@ def database_path(tmp_path: Path) -> Path:
 @pytest.fixture
 def url(database_path: Path) -> str:
     return f"sqlite:///{database_path}"
-
-
-@pytest.fixture
-def key_path(tmp_path: Path) -> Path:
-    return tmp_path / "keys" / "master.key"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

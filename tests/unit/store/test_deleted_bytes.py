@@ -11,15 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from assent.store import Records, Transaction, schema
-from tests.unit.store.builders import (
-    COLLECTION,
-    Clock,
-    agree,
-    enrol,
-    enrolled,
-    make_collection,
-    unit_vector,
-)
+from tests.builders import Clock
+from tests.unit.store.builders import COLLECTION, agree, enrol, enrolled, make_collection, unit_vector
 
 _SECRETS = [
     schema.templates.c.sealed,

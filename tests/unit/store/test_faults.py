@@ -18,7 +18,8 @@ from sqlalchemy.pool import Pool
 from assent.errors import AlreadyExists, AssentError, NoLiveConsent, StoreTooNew, StoreUnavailable, UsageError
 from assent.store import Records
 from assent.store.faults import translate
-from tests.unit.store.builders import COLLECTION, Clock, enrolled
+from tests.builders import Clock
+from tests.unit.store.builders import COLLECTION, enrolled
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 
 from assent.store import Reading, Records, schema
 from assent.store.log import leaf_hash
-from tests.unit.store.builders import COLLECTION, Clock, agree, enrol, enrolled, make_collection
+from tests.builders import Clock
+from tests.unit.store.builders import COLLECTION, agree, enrol, enrolled, make_collection
 from tests.unit.store.killing import killed_at_every_step
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")

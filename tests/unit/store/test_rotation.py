@@ -13,15 +13,8 @@ import pytest
 from assent.errors import KeyMissing, StoreUnavailable
 from assent.store import Records
 from assent.store.crypto import Vault
-from tests.unit.store.builders import (
-    COLLECTION,
-    Clock,
-    enrol,
-    enrolled,
-    image_sha256,
-    make_collection,
-    mean_of,
-)
+from tests.builders import Clock
+from tests.unit.store.builders import COLLECTION, enrol, enrolled, image_sha256, make_collection, mean_of
 
 
 def test_everything_can_be_read_after(records: Records) -> None:

@@ -15,11 +15,18 @@ import pytest
 import sqlalchemy as sa
 
 from assent import Assent
-from assent.errors import AssentError, GalleryBeyondEvidence, LogTampered, NoLiveConsent, WrongPurpose
+from assent.errors import (
+    AssentError,
+    GalleryBeyondEvidence,
+    LogTampered,
+    NoLiveConsent,
+    UsageError,
+    WrongPurpose,
+)
 from assent.store import LogEntry, Records, Transaction, database
 from assent.store import log as store_log
 from assent.vision.engine import FaceEngine
-from tests.builders import Clock, agree
+from tests.builders import agree
 from tests.conformance.conftest import (  # noqa: F401 - fixtures
     database_url,
     postgres_database,
@@ -93,7 +100,7 @@ def test_an_enrolment_and_a_withdrawal_leave_one_each(club: Assent, demo_photos:
     assert [item["num_destroyed"] for item in ended.body["destroyed"]] == [3]
 
 
-def test_a_refusal_leaves_one(club: Assent, demo_photos: Path, clock: Clock) -> None:
+def test_a_refusal_leaves_one(club: Assent, demo_photos: Path) -> None:
     photo = demo_photos / "obama3.jpg"
     elsewhere = {**SEARCH, "purpose": "newsletter"}
     for act, work, error in (
@@ -133,6 +140,24 @@ def test_every_kind_of_act_says_who_acted(open_assent: Callable[..., Assent], de
         "person.erased",
         "keys.rotated",
     }
+
+
+def test_one_program_may_act_for_several(tmp_path: Path) -> None:
+    url, key_path = f"sqlite:///{tmp_path / 'records.sqlite3'}", tmp_path / "keys" / "master.key"
+    with Records.open(url, key_path, actor="desk-1") as records:
+        with records.transaction(actor="key:7f") as tx:
+            enrolled(tx, "p-1", 1)
+        with records.transaction() as tx:
+            tx.erase_person("p-1")
+            found = tx.log_entries()
+        assert {entry.actor for entry in found[:-2]} == {"key:7f"}
+        assert [(entry.kind, entry.actor) for entry in found[-2:]] == [
+            ("consent.ended", "desk-1"),
+            ("person.erased", "desk-1"),
+        ]
+        for actor in ("Ana Lovelace", "", "x" * 129):
+            with pytest.raises(UsageError, match="not a name"), records.transaction(actor=actor):
+                pass
 
 
 # --- together with the act, or neither

@@ -23,6 +23,7 @@ from assent.errors import (
     UsageError,
     WrongPurpose,
 )
+from assent.ledger.audit import Row, audit
 from assent.store import LogEntry, Records, Transaction, database
 from assent.store import log as store_log
 from assent.vision.engine import FaceEngine
@@ -304,6 +305,12 @@ def test_the_database_refuses_to_change_the_log(
             assert [row["entry"] for row in reading.raw_log()] == [entry.entry for entry in before]
             assert [row["seq"] for row in reading.raw_log(after_seq=2)] == [entry.seq for entry in before[2:]]
             assert reading.num_log_entries() == reading.last_log_seq() == len(before)
+            columns = ("seq", "at", "kind")
+            rows = [
+                Row(row["entry"], row["leaf_sha256"], {name: row[name] for name in columns})
+                for row in reading.raw_log()
+            ]
+            assert audit(rows, [], {}).num_entries == len(before)
 
 
 def test_what_the_database_was_made_to_forget_is_found(club: Assent, demo_photos: Path) -> None:

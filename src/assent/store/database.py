@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
@@ -20,7 +20,6 @@ _MIGRATION_LOCK = 0x617373656E74  # "assent": one number for PostgreSQL's adviso
 
 # secure_delete zeroes what is deleted; FULL survives a power cut; temporary tables stay off the disk
 _PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
     "PRAGMA secure_delete=ON",
     "PRAGMA foreign_keys=ON",
     "PRAGMA recursive_triggers=ON",
@@ -84,7 +83,7 @@ def make_engine(url: URL, *, lock_timeout_s: float) -> Engine:
     """
     if is_sqlite(url):
         engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": lock_timeout_s})
-        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "connect", lambda opened, _record: _set_up_sqlite(opened, lock_timeout_s))
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     options = f"-c lock_timeout={int(lock_timeout_s * 1000)} -c timezone=UTC"
@@ -96,10 +95,24 @@ def make_engine(url: URL, *, lock_timeout_s: float) -> Engine:
         raise UsageError("PostgreSQL needs its driver; run: pip install 'assent[postgres]'") from error
 
 
-def _set_up_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+def _set_up_sqlite(connection: sqlite3.Connection, lock_timeout_s: float) -> None:
     connection.isolation_level = None  # transactions begin in _begin_sqlite, not when the driver thinks fit
+    _enter_wal(connection, time.monotonic() + lock_timeout_s)
     for pragma in _PRAGMAS:
         connection.execute(pragma).close()
+
+
+def _enter_wal(connection: sqlite3.Connection, deadline_s: float) -> None:
+    """Turn write-ahead logging on. A file on its way there is "locked" at once, without the driver's timeout."""
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline_s:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -13,7 +13,14 @@ from typing import Final
 
 import sqlalchemy.exc
 
-from assent.errors import AlreadyExists, AssentError, NoLiveConsent, StoreUnavailable, WrongPurpose
+from assent.errors import (
+    AlreadyExists,
+    AssentError,
+    NoLiveConsent,
+    StoreUnavailable,
+    UsageError,
+    WrongPurpose,
+)
 
 # sqlite3 error names (without the extended part after the second underscore) -> what happened, what to do
 _SQLITE: Final = {
@@ -89,6 +96,8 @@ def translate(error: BaseException, where: str) -> AssentError:
     refusal = _refusal(below)
     if refusal is not None:
         return refusal
+    if isinstance(error, sqlalchemy.exc.DataError):
+        return UsageError("names and ids must be text without NUL characters, got one with; type it again")
     if isinstance(error, sqlalchemy.exc.IntegrityError):
         return AlreadyExists("the records already hold such a row, or one that this refers to is gone")
     if isinstance(below, OSError):
@@ -103,6 +112,11 @@ def translated(where: str) -> Iterator[None]:
     """Raise ours instead of the database's; everything else passes through."""
     try:
         yield
+    except UnicodeEncodeError as error:
+        # A lone surrogate, as a broken file name or terminal makes it; no driver takes it.
+        raise UsageError(
+            "names and ids must be valid Unicode text, got one that is not; type it again"
+        ) from error
     except (sqlalchemy.exc.DBAPIError, sqlalchemy.exc.TimeoutError, sqlite3.Error) as error:
         raise translate(error, where) from error
 

@@ -65,10 +65,9 @@ def record(
     Example: `assent consent record ana -p club-photos --controller "Chess Club" --notice notice.txt
     --evidence ana-signed.pdf --days 365`
     """
-    from assent.service.images import read_document
-    from assent.service.people import LEGAL_BASIS
+    from assent.service.people import LEGAL_BASIS, read_notice
 
-    text = _decoded(read_document(notice, what="notice", max_bytes=2**20), notice)
+    text = read_notice(notice)
     with open_assent(ctx) as assent:
         consent = assent.consents.record(
             person,
@@ -227,9 +226,8 @@ def print_receipt(receipt: ReceiptRecord) -> None:
 
 
 def _state(consent: ConsentRecord, now: datetime) -> str:
-    if consent.withdrawn_at is not None:
-        return f"withdrawn {when(consent.withdrawn_at)}"
-    return "live" if consent.is_live(now) else "expired"
+    ended = f" {when(consent.withdrawn_at)}" if consent.withdrawn_at else ""
+    return consent.state(now) + ended
 
 
 def _fields(consent: ConsentRecord) -> dict[str, object]:
@@ -243,10 +241,3 @@ def _end_of_day(day: str) -> datetime:
         return datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1)
     except (ValueError, OverflowError) as error:
         raise IncompleteConsent(f"--until must be a day such as 2027-12-31, got {day!r}") from error
-
-
-def _decoded(data: bytes, path: Path) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise IncompleteConsent(f"the notice {path} must be UTF-8 text; save it as such") from error

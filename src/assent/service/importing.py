@@ -13,7 +13,7 @@ from pathlib import Path
 from assent.errors import AssentError, IncompleteConsent, NotFound, UsageError
 from assent.service.context import Context
 from assent.service.images import read_document
-from assent.service.people import LEGAL_BASIS, ConsentForm, evidence_sha256
+from assent.service.people import LEGAL_BASIS, ConsentForm, evidence_sha256, read_notice
 from assent.store.transaction import Reading
 from assent.store.values import ConsentRecord
 
@@ -30,7 +30,6 @@ REQUIRED = (
 )
 OPTIONAL = ("name", "given_at", "legal_basis")
 MAX_CSV_BYTES = 64 * 2**20
-MAX_NOTICE_BYTES = 2**20
 
 
 class RowState(StrEnum):
@@ -163,15 +162,10 @@ def _record(ctx: Context, person: str, name: str | None, form: ConsentForm, *, d
 
 
 def _form(ctx: Context, folder: Path, fields: dict[str, str], digest: str) -> ConsentForm:
-    notice = read_document(folder / fields["notice"], what="notice", max_bytes=MAX_NOTICE_BYTES)
-    try:
-        text = notice.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise IncompleteConsent("the notice must be UTF-8 text; save it as such") from error
     return ConsentForm(
         purpose=fields["purpose"],
         controller=fields["controller"],
-        notice_text=text,
+        notice_text=read_notice(folder / fields["notice"]),
         notice_version=fields["notice_version"],
         language=fields["language"],
         method=fields["method"],
@@ -208,12 +202,12 @@ def _file_or_digest(folder: Path, evidence: str) -> str | Path:
 def _moment(text: str, name: str, *, end_of_day: bool = False) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        if len(text) == len("2027-12-31"):
+            return moment.replace(tzinfo=UTC) + timedelta(days=end_of_day)
+    except (ValueError, OverflowError) as error:
         raise IncompleteConsent(
             f"{name} must be a day such as 2027-12-31 or a time with its zone, got {text!r}"
         ) from error
-    if len(text) == len("2027-12-31"):
-        return moment.replace(tzinfo=UTC) + timedelta(days=end_of_day)
     if moment.tzinfo is None:
         raise IncompleteConsent(f"{name} must have a time zone, such as 2027-12-31T12:00:00Z, got {text!r}")
     return moment

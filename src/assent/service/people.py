@@ -16,6 +16,7 @@ from assent.store.values import ConsentRecord, PersonRecord, ReceiptRecord
 from assent.types import JsonObject
 
 MAX_EVIDENCE_BYTES = 256 * 2**20
+MAX_NOTICE_BYTES = 2**20
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 LEGAL_BASIS = "explicit consent (GDPR Art. 9(2)(a))"
 
@@ -225,6 +226,19 @@ def _end_of_term(given_at: datetime, term: timedelta) -> datetime:
         raise IncompleteConsent(
             "a consent needs a term that ends before the year 10000, got a longer one; give a shorter term"
         ) from error
+
+
+def read_notice(path: Path) -> str:
+    """The exact text of a notice.
+
+    Raises:
+        NotFound: no such file.
+        IncompleteConsent: it is empty, too large, cannot be read, or is not UTF-8.
+    """
+    try:
+        return read_document(path, what="notice", max_bytes=MAX_NOTICE_BYTES).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise IncompleteConsent(f"the notice {path} must be UTF-8 text; save it as such") from error
 
 
 def evidence_sha256(evidence: bytes | Path | str) -> str:

@@ -87,6 +87,7 @@ def test_the_mended_file_may_be_imported_again(assent: Assent, folder: Path) -> 
         pytest.param({"purpose": "Club Photos"}, "purpose", id="malformed purpose"),
         pytest.param({"person": "an a", "evidence": "ana.pdf"}, "ref", id="malformed id"),
         pytest.param({"until": "2025-01-01"}, "expires_at must be after", id="ended before it began"),
+        pytest.param({"until": "9999-12-31"}, "until must be a day", id="the last day there is"),
         pytest.param({"until": "2027-01-01T10:00:00"}, "time zone", id="time without a zone"),
         pytest.param({"evidence": "z" * 64}, "there is no", id="neither a file nor a sha256"),
         pytest.param({"notice": "ana.bin"}, "UTF-8", id="a notice that is not text"),

@@ -19,8 +19,7 @@ from assent.calibration.profile import ReferenceKind
 from assent.calibration.similarity import similarity_at_fmr
 from assent.errors import GalleryBeyondEvidence, NoCalibration, ThresholdBeyondEvidence, UsageError
 from assent.service import enrolling
-from assent.service.galleries import LiveGallery
-from assent.service.policy import policy_for
+from assent.service.policy import LiveGallery, policy_for
 from assent.service.results import Candidate, Verification
 from tests.builders import add_profile, agree, make_profile, unit_templates
 from tests.promises.builders import PURPOSE

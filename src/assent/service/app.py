@@ -13,14 +13,14 @@ from assent.errors import UsageError
 from assent.models.store import ModelStore
 from assent.service import annotating, detecting, enrolling, importing, searching, verifying
 from assent.service.collections import Collections
-from assent.service.context import Clock, Context, default_actor, utc_now
+from assent.service.context import Clock, Context, default_actor
 from assent.service.faces import Choose
 from assent.service.images import ImageSource
 from assent.service.importing import ImportedRow
 from assent.service.logbook import Logbook
 from assent.service.people import Consents, People
 from assent.service.results import AnnotatedPhoto, DetectionResult, Enrolment, SearchResult, Verification
-from assent.store.records import Records
+from assent.store.records import Records, utc_now
 from assent.types import JsonObject
 
 if TYPE_CHECKING:

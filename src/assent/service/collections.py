@@ -84,7 +84,7 @@ class Collections:
         with self._ctx.records.reading() as tx:
             record = tx.collection(name)
             live = self._ctx.galleries.at(tx, record).live(self._ctx.clock().timestamp())
-            num_templates = len(tx.templates(name))
+            num_templates = tx.gallery_size(name).num_templates
         try:
             profile = self._ctx.profile(record.model_digest)
             kinds = tuple(kind for kind in live.kinds or (ReferenceKind.SINGLE,) if kind in profile.kinds)

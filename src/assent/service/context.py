@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from assent.vision.engine import FaceEngine
 
 Clock = Callable[[], datetime]
-
-
-def utc_now() -> datetime:
-    """The present moment, with its time zone."""
-    return datetime.now(UTC)
 
 
 def default_actor() -> str:
@@ -78,7 +73,7 @@ class Context:
             ModelMissing: not pulled yet.
             ModelCorrupt: a file is not what it was.
         """
-        from assent.vision.engine import FaceEngine  # OpenCV and ONNX Runtime load only when a photo comes
+        from assent.vision.engine import FaceEngine  # ONNX Runtime loads only when a photo comes
 
         with self._lock:
             if self._engine is None:

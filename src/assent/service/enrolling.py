@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 
-import numpy as np
-
 from assent.errors import FaceMismatch, NoCalibration, UsageError
 from assent.service.context import Context
-from assent.service.faces import Choose, choose_face, embed, load_faces, require_quality
-from assent.service.galleries import kind_of
+from assent.service.faces import Choose, choose_face, load_faces, require_quality
+from assent.service.galleries import kind_of, score_against_mean
 from assent.service.guarding import require_one_collection
 from assent.service.images import ImageSource, read_bytes
 from assent.service.results import Enrolment
@@ -63,7 +61,7 @@ def enrol(
     photo = load_faces(ctx, data, gate=ENROLMENT_GATE)
     face = choose_face(photo.faces, choose)
     require_quality(face.quality)
-    [template] = embed(ctx, photo.image_rgb, [face])
+    [template] = ctx.engine.templates(photo.image_rgb, [face])
     with ctx.records.transaction() as tx:
         target = tx.collection(collection)  # anew: all that is decided on belongs to one moment
         check_model(ctx, target)
@@ -133,7 +131,6 @@ def _similarity_to_earlier(
         profile = ctx.profile(collection.model_digest)
     except NoCalibration:
         return None
-    mean = earlier.mean(axis=0)
-    score = float(mean @ template / np.linalg.norm(mean))
+    score = score_against_mean(earlier, template)
     kind = kind_of(len(earlier))
     return float(profile.similarity(score, kind if kind in profile.kinds else profile.kinds[0]))

@@ -8,22 +8,12 @@ from typing import Literal
 from assent.errors import NoFace, PoorQuality, SeveralFaces
 from assent.service.context import Context
 from assent.service.images import ImageSource, load_image
-from assent.types import Face, Float32, Quality, UInt8
+from assent.types import Face, Quality, UInt8
+from assent.vision.boxes import largest_first
 from assent.vision.quality import QualityGate
 
 Choose = Literal["only", "largest"]
 """Which face of a photo is meant: the only one there is, or the largest."""
-
-
-def area_px(face: Face) -> float:
-    """Area of a face's box, pixels."""
-    x0, y0, x1, y1 = face.box_xyxy
-    return float((x1 - x0) * (y1 - y0))
-
-
-def largest_first(faces: list[Face]) -> list[Face]:
-    """The faces by the area of their boxes."""
-    return sorted(faces, key=area_px, reverse=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,8 +79,3 @@ def require_quality(quality: Quality) -> None:
             f"turned to the camera",
             reasons=quality.reasons,
         )
-
-
-def embed(ctx: Context, image_rgb: UInt8, faces: list[Face]) -> Float32:
-    """Templates of these faces, (N, D) float32 of unit norm; the caller drops them when its answer is given."""
-    return ctx.engine.templates(image_rgb, faces)

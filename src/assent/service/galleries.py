@@ -14,9 +14,10 @@ import numpy as np
 
 from assent.calibration.profile import ReferenceKind
 from assent.gallery import ExactIndex, Index
+from assent.service.policy import LiveGallery
 from assent.store.transaction import Reading
 from assent.store.values import CollectionRecord, GalleryRows
-from assent.types import Bool, Float64
+from assent.types import Bool, Float32, Float64
 
 MAX_GALLERIES = 16
 """Collections held in memory at once; the one used longest ago is dropped first."""
@@ -26,7 +27,6 @@ MAX_GALLERIES = 16
 class GalleryEntry:
     """Who a user vector belongs to."""
 
-    person_id: str
     person_ref: str
     num_templates: int
 
@@ -53,17 +53,20 @@ class LoadedGallery:
         return LiveGallery(sum(counts.values()), tuple(kind for kind, count in counts.items() if count))
 
 
-@dataclass(frozen=True, slots=True)
-class LiveGallery:
-    """What a policy needs to know of a gallery."""
-
-    size: int
-    kinds: tuple[ReferenceKind, ...]
-
-
 def kind_of(num_templates: int) -> ReferenceKind:
     """Means score closer than single templates, so each has its own error curve."""
     return ReferenceKind.MEAN if num_templates > 1 else ReferenceKind.SINGLE
+
+
+def score_against_mean(vectors: Float32, template: Float32) -> float:
+    """Cosine similarity of a template with the mean of a person's.
+
+    Args:
+        vectors: (N, D) float32, unit norm, at least one.
+        template: (D,) float32, unit norm.
+    """
+    mean = vectors.mean(axis=0)
+    return float(mean @ template / np.linalg.norm(mean))
 
 
 class Galleries:
@@ -98,10 +101,7 @@ class Galleries:
 
 def _load(collection: CollectionRecord, rows: GalleryRows) -> LoadedGallery:
     columns = (rows.person_ids, rows.person_refs, rows.num_templates)
-    entries = {
-        person_id: GalleryEntry(person_id, ref, int(num))
-        for person_id, ref, num in zip(*columns, strict=True)
-    }
+    entries = {person_id: GalleryEntry(ref, int(num)) for person_id, ref, num in zip(*columns, strict=True)}
     is_mean: Bool = np.asarray(rows.num_templates) > 1
     chosen = {ReferenceKind.SINGLE: ~is_mean, ReferenceKind.MEAN: is_mean}
     return LoadedGallery(

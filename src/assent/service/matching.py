@@ -73,9 +73,9 @@ class Matcher:
         if self.policy is None:
             return ()
         found = [
-            self._candidate(self.gallery.entries[hit.key], hit.score, ReferenceKind(kind))
+            self._candidate(self.gallery.entries[hit.key], hit.score, kind)
             for kind, threshold in self.policy.thresholds.items()
-            for hit in self.gallery.indexes[ReferenceKind(kind)].search(
+            for hit in self.gallery.indexes[kind].search(
                 template[None], limit=limit, min_score=threshold.value, now_s=self.now_s
             )[0]
         ]

@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from assent.calibration.profile import CalibrationProfile, Threshold
+from assent.calibration.profile import CalibrationProfile, ReferenceKind, Threshold
 from assent.calibration.similarity import fmr_at_similarity, similarity_at_fmr
 from assent.errors import GalleryBeyondEvidence, ThresholdBeyondEvidence, UsageError
 
@@ -19,14 +18,17 @@ FPIR_PRESETS = {"default": 0.01, "strict": 0.001}
 """Targets of the false positive identification rate by name; ``strict`` is the bound of NIST SP 800-63A-4 §3.11."""
 
 
-class _KindedGallery(Protocol):
-    """What a policy needs to know of a gallery: how many references of which kind it compares."""
+@dataclass(frozen=True, slots=True)
+class LiveGallery:
+    """What a policy needs to know of a gallery.
 
-    @property
-    def size(self) -> int: ...
+    Attributes:
+        size: people compared.
+        kinds: the kinds of reference among them.
+    """
 
-    @property
-    def kinds(self) -> Sequence[str]: ...
+    size: int
+    kinds: tuple[ReferenceKind, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,12 @@ class AppliedPolicy:
     max_fmr: float
     similarity: float
     requested_similarity: float | None
-    thresholds: dict[str, Threshold]
+    thresholds: dict[ReferenceKind, Threshold]
 
 
 def policy_for(
     profile: CalibrationProfile,
-    gallery: _KindedGallery,
+    gallery: LiveGallery,
     *,
     fpir_target: float,
     requested_similarity: float | None = None,
@@ -77,7 +79,7 @@ def policy_for(
         ThresholdBeyondEvidence: the caller asks for more than the calibration can tell apart.
         UsageError: ``requested_similarity`` is not between 0 and 100.
     """
-    size, kinds = gallery.size, tuple(gallery.kinds)
+    size, kinds = gallery.size, gallery.kinds
     n_max = profile.n_max(fpir_target, kinds)
     if size > n_max:
         raise GalleryBeyondEvidence(

@@ -7,7 +7,7 @@ import time
 from assent.errors import UsageError
 from assent.service.context import Context
 from assent.service.enrolling import check_model
-from assent.service.faces import embed, load_faces
+from assent.service.faces import load_faces
 from assent.service.guarding import recording_refusals, require_one_collection, require_purpose
 from assent.service.images import ImageSource
 from assent.service.matching import Matcher
@@ -62,7 +62,7 @@ def search(
     refusals = _refusals(photo.faces)
     searched = [face for face, refused in zip(photo.faces, refusals, strict=True) if not refused]
     # Dropped with the answer; strangers' templates live nowhere else.
-    templates = iter(embed(ctx, photo.image_rgb, searched))
+    templates = iter(ctx.engine.templates(photo.image_rgb, searched))
 
     # One transaction for the answer and its record: who may be returned is decided at that moment.
     with recording_refusals(ctx, "search", collection, purpose), ctx.records.transaction() as tx:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from assent.calibration.similarity import similarity_at_fmr
 from assent.errors import NotFound
 from assent.service.context import Context
 from assent.service.enrolling import check_model
-from assent.service.faces import Choose, choose_face, embed, load_faces, require_quality
-from assent.service.galleries import kind_of
+from assent.service.faces import Choose, choose_face, load_faces, require_quality
+from assent.service.galleries import kind_of, score_against_mean
 from assent.service.guarding import recording_refusals, require_one_collection, require_purpose
 from assent.service.images import ImageSource
 from assent.service.policy import fmr_of_request
@@ -58,7 +56,7 @@ def verify(
     photo = load_faces(ctx, image, gate=PROBE_GATE)
     face = choose_face(photo.faces, choose)
     require_quality(face.quality)
-    [probe] = embed(ctx, photo.image_rgb, [face])
+    [probe] = ctx.engine.templates(photo.image_rgb, [face])
     with recording_refusals(ctx, "verify", collection, purpose), ctx.records.transaction() as tx:
         target = tx.collection(collection)  # anew: all that is decided on belongs to one moment
         require_purpose(target, purpose)
@@ -74,8 +72,7 @@ def verify(
         # A gallery of one: the collection's policy is the floor here too.
         max_fmr = min(fmr_of_request(profile, threshold, (kind,)), target.fpir_target)
         limit = profile.threshold_for_fmr(max_fmr, kind)
-        mean = vectors.mean(axis=0)
-        score = float(mean @ probe / np.linalg.norm(mean))
+        score = score_against_mean(vectors, probe)
         body = {
             "purpose": target.purpose,
             "collection": target.id,

@@ -24,7 +24,6 @@ from assent.types import Float32
 
 KEY_BYTES = 32
 NONCE_BYTES = 12  # NIST SP 800-38D section 8.2.2: random 96-bit nonces, at most 2^32 per key
-TAG_BYTES = 16
 _FORMAT = "assent/1"
 
 

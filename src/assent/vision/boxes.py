@@ -5,9 +5,11 @@ Boxes are ``boxes_xyxy``: (N, 4) float32, pixels, end-exclusive.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from assent.types import Detections, Float32, Int64
+from assent.types import Detections, Face, Float32, Int64
 
 
 def box_areas(boxes_xyxy: Float32) -> Float32:
@@ -69,3 +71,13 @@ def grow_boxes(boxes_xyxy: Float32, *, margin: float) -> Float32:
     """Boxes (N, 4) with ``margin`` times their width (height) added on each side."""
     pad = (boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]) * np.float32(margin)
     return np.concatenate([boxes_xyxy[:, :2] - pad, boxes_xyxy[:, 2:] + pad], axis=1)
+
+
+def largest_first(faces: Sequence[Face]) -> list[Face]:
+    """The faces by the area of their boxes, the better scored one first on a tie."""
+
+    def size(face: Face) -> tuple[float, float]:
+        width, height = face.box_xyxy[2:] - face.box_xyxy[:2]
+        return float(width * height), face.score
+
+    return sorted(faces, key=size, reverse=True)

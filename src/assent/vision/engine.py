@@ -15,6 +15,7 @@ from assent.models.shape_predictor import ShapeTrees
 from assent.models.store import ModelStore
 from assent.types import Detections, Face, Float32, UInt8
 from assent.vision.align import ChipTemplate, chip_template
+from assent.vision.boxes import largest_first
 from assent.vision.chips import recipe_chips
 from assent.vision.detect import CenterFaceDetector, Detector, InputFormat, ScrfdDetector, YuNetDetector
 from assent.vision.embed import Embedder, EmbedderFormat, unit_rows
@@ -199,12 +200,7 @@ class FaceEngine:
 
 def largest_face(faces: Sequence[Face]) -> Face | None:
     """The face with the largest box, the better scored one on a tie; None of none."""
-
-    def size(face: Face) -> tuple[float, float]:
-        width, height = face.box_xyxy[2:] - face.box_xyxy[:2]
-        return float(width * height), face.score
-
-    return max(faces, key=size, default=None)
+    return next(iter(largest_first(faces)), None)
 
 
 def _check_image(image_rgb: UInt8) -> None:

@@ -6,8 +6,7 @@ import pytest
 
 from assent.calibration.profile import ReferenceKind
 from assent.errors import GalleryBeyondEvidence, ThresholdBeyondEvidence, UsageError
-from assent.service.galleries import LiveGallery
-from assent.service.policy import policy_for
+from assent.service.policy import LiveGallery, policy_for
 from tests.builders import make_profile
 
 PROFILE = make_profile("d" * 64)
@@ -45,7 +44,7 @@ def test_a_caller_may_be_stricter_never_looser() -> None:
     stricter = policy_for(PROFILE, gallery, fpir_target=0.01, requested_similarity=90)
     looser = policy_for(PROFILE, gallery, fpir_target=0.01, requested_similarity=10)
     assert stricter.max_fmr == pytest.approx(1e-4)
-    assert stricter.thresholds["mean"].value > floor.thresholds["mean"].value
+    assert stricter.thresholds[ReferenceKind.MEAN].value > floor.thresholds[ReferenceKind.MEAN].value
     assert looser.thresholds == floor.thresholds
     assert looser.requested_similarity == 10
 

@@ -58,7 +58,7 @@ docs: $(VENV)/.dev  ## make the reference pages again from the code
 	$(BIN)/python -m docs.generate
 
 lock:  ## resolve the pinned versions again (needs uv)
-	uv pip compile pyproject.toml requirements/build.in --extra calibrate --universal --python-version 3.11 \
+	uv pip compile pyproject.toml requirements/build.in --extra calibrate --extra server --extra audit --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate --upgrade -q -o requirements/run.lock
 	uv pip compile pyproject.toml requirements/build.in --extra test --extra lint --extra oracle --universal \
 	  --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade -q -o requirements/dev.lock

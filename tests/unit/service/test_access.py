@@ -76,11 +76,11 @@ def test_a_view_shares_networks_and_galleries(club: Assent, demo_photos: Path) -
 def calls(assent: Assent, photos: Path) -> dict[str, tuple[set[Role], Callable[[], Any]]]:
     """Everything that can be asked, with the roles that it takes besides admin."""
     photo = photos / "obama3.jpg"
-    here = {"collection": "club", "purpose": PURPOSE}
+    here: dict[str, Any] = {"collection": "club", "purpose": PURPOSE}
     enroller, searcher, reviewer = {Role.ENROLLER}, {Role.SEARCHER}, {Role.REVIEWER}
     none: set[Role] = set()
     missing = "00000000-0000-4000-8000-000000000000"
-    consent = {
+    consent: dict[str, Any] = {
         "purpose": PURPOSE,
         "controller": "Club",
         "notice_text": "text",
@@ -96,7 +96,7 @@ def calls(assent: Assent, photos: Path) -> dict[str, tuple[set[Role], Callable[[
         "people.rename": (enroller, partial(assent.people.rename, "ana", name="Ana")),
         "people.export": (enroller, partial(assent.people.export, "ana")),
         "people.erase": (enroller, partial(assent.people.erase, "nobody")),
-        "consents.record": (enroller, partial(assent.consents.record, "nobody", term=None, **consent)),  # type: ignore[arg-type]
+        "consents.record": (enroller, partial(assent.consents.record, "nobody", **consent)),
         "consents.get": (enroller, partial(assent.consents.get, missing)),
         "consents.list": (enroller, assent.consents.list),
         "consents.notice": (enroller, partial(assent.consents.notice, missing)),

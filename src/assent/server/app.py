@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from typing import TYPE_CHECKING
 
@@ -32,16 +31,16 @@ class ServerApp:
         admission: who is worked for; closing it begins the end.
     """
 
-    def __init__(self, assent: Assent, rooms: Rooms, *, known_operations: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, assent: Assent, rooms: Rooms, *, known_operations: frozenset[str] = frozenset()
+    ) -> None:
         settings = assent.settings
         self.admission = Admission(
             max_running=num_places(settings),
             max_waiting=settings.max_waiting,
             max_wait_s=settings.max_wait_s,
         )
-        self._gate = Gate(
-            rooms, self.admission, Budget(MAX_BODIES_BYTES), known_operations=known_operations
-        )
+        self._gate = Gate(rooms, self.admission, Budget(MAX_BODIES_BYTES), known_operations=known_operations)
         self._housekeeping = Housekeeping(
             assent,
             checkpoint_every_s=settings.checkpoint_every_s,

@@ -54,6 +54,6 @@ async def _repeat(what: str, every_s: float, work: Callable[[], object]) -> None
             raise
         except AssentError as error:
             _log.warning("could not %s: %s", what, error.message)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a fault in one turn must not end all later ones
             _log.error("could not %s", what, exc_info=error)
         await asyncio.sleep(every_s)

@@ -9,7 +9,7 @@ import asyncio
 from http import HTTPStatus
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 HEAD_S: Final = 10.0
 """From the connection's begin, or a request's first byte, to the end of its headers."""
@@ -106,10 +106,15 @@ class GuardedProtocol(HttpToolsProtocol):
 
     @property
     def _is_answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+        cycle: RequestResponseCycle | None = (
+            self.cycle
+        )  # None before the first request, whatever uvicorn declares
+        return cycle is not None and not cycle.response_complete
 
     def _start_timer(self) -> None:
-        self._timer = self.loop.call_later(HEAD_S, self._end, 408, "The request's headers did not arrive in time.")
+        self._timer = self.loop.call_later(
+            HEAD_S, self._end, 408, "The request's headers did not arrive in time."
+        )
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -1,4 +1,4 @@
-"""What the server itself answers, in the shape that each room's clients understand: busy, too large, too slow, failed."""
+"""What the server itself answers, as each room's clients understand it: busy, too large, too slow, failed."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import contextlib
 import signal
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,11 @@ class Certificate:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.cert, self.key, password="")
         except (OSError, ValueError) as error:  # SSLError is an OSError
-            reason = error.strerror if isinstance(error, FileNotFoundError | PermissionError) else "not such a pair"
+            reason = (
+                error.strerror
+                if isinstance(error, FileNotFoundError | PermissionError)
+                else "not such a pair"
+            )
             raise UsageError(
                 f"expected a certificate and its unencrypted key as PEM files, got {self.cert} and {self.key}: "
                 f"{reason}; give --tls-cert and --tls-key that belong together"
@@ -69,43 +74,8 @@ def listen(host: str, port: int) -> socket.socket:
     return opened
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn's server, which ends by its own exit code on a signal and says when it is there."""
-
-    def __init__(self, config: uvicorn.Config, app: ServerApp, on_started: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._app = app
-        self._on_started = on_started
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        if self.started:
-            self._on_started()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._app.admission.close()  # who waits hears so; who is being worked for gets the answer
-        await super().shutdown(sockets=sockets)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
-        """Uvicorn's raises the signal again at the end, which would end the process before the log is signed."""
-        before = {number: signal.signal(number, self.handle_exit) for number in _STOP_SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-def run(
-    app: ServerApp,
-    opened: socket.socket,
-    *,
-    certificate: Certificate | None = None,
-    stop_within_s: int = 30,
-    on_started: Callable[[], None] = lambda: None,
-) -> None:
-    """Serve until SIGINT or SIGTERM; requests that are being worked on are finished first.
+class Server(uvicorn.Server):
+    """Serves an app on a socket until SIGINT, SIGTERM or ``stop``; what is being worked on is finished first.
 
     Args:
         app: what to serve.
@@ -114,19 +84,64 @@ def run(
         stop_within_s: how long running requests may take at the end, seconds.
         on_started: called once, when requests are answered.
     """
-    config = uvicorn.Config(
-        app,
-        http=GuardedProtocol,
-        loop="asyncio",
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        backlog=_BACKLOG,
-        timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=stop_within_s,
-        ssl_certfile=certificate.cert if certificate else None,
-        ssl_keyfile=certificate.key if certificate else None,
-    )
-    _Server(config, app, on_started).run(sockets=[opened])
+
+    def __init__(
+        self,
+        app: ServerApp,
+        opened: socket.socket,
+        *,
+        certificate: Certificate | None = None,
+        stop_within_s: int = 30,
+        on_started: Callable[[], None] = lambda: None,
+    ) -> None:
+        config = uvicorn.Config(
+            app,
+            http=GuardedProtocol,
+            loop="asyncio",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=_BACKLOG,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=stop_within_s,
+            ssl_certfile=certificate.cert if certificate else None,
+            ssl_keyfile=certificate.key if certificate else None,
+        )
+        super().__init__(config)
+        self._app = app
+        self._opened = opened
+        self._on_started = on_started
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve; returns when it has been told to stop and nothing is being worked on."""
+        super().run(sockets=sockets or [self._opened])
+
+    def stop(self) -> None:
+        """Begin to stop; for any thread."""
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Uvicorn's, and the word that it is done."""
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Uvicorn's; who waits is told to come back, who is being worked for gets the answer."""
+        self._app.admission.close()
+        await super().shutdown(sockets=sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Uvicorn's raises the signal again at the end, which would end the process before the log is signed."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # signals come to the main thread only
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in _STOP_SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from assent.cli import calibrate, collection, consent, demo, faces, keys, log, models, person
+from assent.cli import calibrate, collection, consent, demo, faces, keys, log, models, person, serve
 from assent.cli.common import report
 from assent.errors import AssentError, UsageError
 from assent.version import __version__
@@ -55,6 +55,7 @@ faces.add_to(app)
 app.command("export")(person.export)
 app.command("calibrate")(calibrate.calibrate)
 app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
 
 
 def main() -> None:

@@ -7,6 +7,8 @@ search took place, and who is answerable for it, is the tamper-evident log's mat
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import logging
 import re
@@ -19,7 +21,8 @@ from typing import Any, Final
 from assent.server.rooms import Room, Scope, operation_of
 
 access = logging.getLogger("assent.access")
-_SIGV4: Final = re.compile(rb"Credential=([A-Z0-9]{8,64})/")
+_SIGV4: Final = re.compile(rb"Credential=([A-Z0-9]{20})/")
+_ID: Final = re.compile(rb"([A-Z0-9]{20})")
 _CLIENT_GONE: Final = 499
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -110,6 +113,17 @@ def key_tail(scope: Scope) -> str | None:
     """The last four characters of the id of the key that a request named; the key need not exist."""
     for name, value in scope["headers"]:
         if name == b"authorization":
-            found = _SIGV4.search(value)
+            found = _SIGV4.search(value) or _ID.fullmatch(_basic_user(value))
             return found[1][-4:].decode() if found else None
     return None
+
+
+def _basic_user(value: bytes) -> bytes:
+    """The user of HTTP Basic authentication; nothing where it is something else."""
+    kind, _, encoded = value.partition(b" ")
+    if kind.lower() != b"basic":
+        return b""
+    try:
+        return base64.b64decode(encoded.strip(), validate=True).partition(b":")[0]
+    except binascii.Error:
+        return b""

@@ -17,6 +17,7 @@ class Refusal:
 
     Attributes:
         status: HTTP's, for REST and the console.
+        rest_code: the error's name in REST.
         aws_code: the error's name on the wire.
         aws_status: HTTP's, on the wire.
         message: for a person; says what to do.
@@ -24,6 +25,7 @@ class Refusal:
     """
 
     status: int
+    rest_code: str
     aws_code: str
     aws_status: int
     message: str
@@ -43,6 +45,7 @@ Shape = Callable[[Refusal], Answer]
 
 BUSY: Final = Refusal(
     429,
+    "Overloaded",
     "ThrottlingException",
     400,
     "More requests came at once than this server works on; nothing was done. Try again in a second.",
@@ -50,12 +53,14 @@ BUSY: Final = Refusal(
 )
 TOO_SLOW: Final = Refusal(
     408,
+    "BodyTooSlow",
     "RequestTimeoutException",
     408,
     "The request's body did not arrive in time; nothing was done. Send it again over a quicker line.",
 )
 FAILED: Final = Refusal(
     500,
+    "InternalError",
     "InternalServerError",
     500,
     "The server failed at this request; its log says where. What was not acknowledged may or may not have been done.",
@@ -66,6 +71,7 @@ def too_large(max_bytes: int) -> Refusal:
     """The body is larger than the room accepts."""
     return Refusal(
         413,
+        "BodyTooLarge",
         "ImageTooLargeException",
         400,
         f"Expected a request of at most {max_bytes:,} bytes, got a larger one; send a smaller image.",
@@ -91,14 +97,9 @@ def on_the_wire(refusal: Refusal) -> Answer:
 
 
 def in_rest(refusal: Refusal) -> Answer:
-    """A problem document (RFC 9457)."""
-    body = {
-        "type": "about:blank",
-        "title": HTTPStatus(refusal.status).phrase,
-        "status": refusal.status,
-        "detail": refusal.message,
-    }
-    return _answer(refusal, refusal.status, "application/problem+json", json.dumps(body))
+    """As every error of the REST interface: a name and a message."""
+    body = {"error": refusal.rest_code, "message": refusal.message}
+    return _answer(refusal, refusal.status, "application/json", json.dumps(body))
 
 
 def as_page(refusal: Refusal) -> Answer:

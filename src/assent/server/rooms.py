@@ -17,6 +17,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 MAX_WIRE_BYTES: Final = 16 * 2**20
 """Two images of 5 MiB each in base64, as CompareFaces sends them, and room for the rest."""
 
+REST_PATH: Final = "/v1"
 _TARGET: Final = re.compile(rb"RekognitionService\.([A-Za-z]{1,64})")
 
 
@@ -57,13 +58,15 @@ class Rooms:
 
         Args:
             wire: answers ``POST /``.
-            rest: answers ``/v1`` and what is below.
+            rest: answers ``/v1`` and what is below; mounted there.
             console: answers everything else.
             max_upload_bytes: of a request to REST or the console.
         """
         return cls(
             Room("wire", wire, on_the_wire, MAX_WIRE_BYTES),
-            Room("rest", rest, in_rest, max_upload_bytes, ("/v1/openapi.json",)),
+            Room(
+                "rest", _mounted(rest, REST_PATH), in_rest, max_upload_bytes, (f"{REST_PATH}/openapi.json",)
+            ),
             Room("console", console, as_page, max_upload_bytes, ("/static/", "/favicon.ico")),
         )
 
@@ -71,9 +74,19 @@ class Rooms:
         """Where a request belongs."""
         if method == "POST" and path == "/":
             return self.wire
-        if path == "/v1" or path.startswith("/v1/"):
+        if path == REST_PATH or path.startswith(f"{REST_PATH}/"):
             return self.rest
         return self.console
+
+
+def _mounted(app: App, path: str) -> App:
+    """An app whose own paths begin after ``path``; in the same scope, in which it leaves its route."""
+
+    async def at_path(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["root_path"] = scope.get("root_path", "") + path
+        await app(scope, receive, send)
+
+    return at_path
 
 
 def operation_of(scope: Scope, known_operations: frozenset[str]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
 from collections.abc import Iterator
@@ -10,9 +11,20 @@ from collections.abc import Iterator
 import pytest
 
 from assent.server import bodies, gate
+from assent.server.accesslog import key_tail
 from assent.server.bodies import Receive
 from assent.server.rooms import MAX_WIRE_BYTES, App, Scope, Send
-from tests.unit.server.builders import Client, House, Worker, body_of, in_loop, make_house, reply, settle
+from tests.unit.server.builders import (
+    Client,
+    House,
+    Worker,
+    body_of,
+    in_loop,
+    make_house,
+    reply,
+    scope_of,
+    settle,
+)
 
 SHAPES = [("POST", "/", "wire"), ("GET", "/v1/people", "rest"), ("GET", "/people", "console")]
 
@@ -36,8 +48,8 @@ def assert_shape(client: Client, room: str, status: int, aws_code: str) -> None:
         assert headers["x-amzn-requestid"] == said["Logref"]
         assert said["Message"]
     elif room == "rest":
-        assert (client.status, headers["content-type"]) == (status, "application/problem+json")
-        assert json.loads(body)["status"] == status
+        assert (client.status, headers["content-type"]) == (status, "application/json")
+        assert set(json.loads(body)) == {"error", "message"}
     else:
         assert (client.status, headers["content-type"]) == (status, "text/html; charset=utf-8")
         assert b"<h1>" in body
@@ -269,6 +281,26 @@ def lines() -> Iterator[list[dict[str, object]]]:
     log.setLevel(before)
 
 
+def basic(key_id: str) -> str:
+    return "Basic " + base64.b64encode(f"{key_id}:its secret".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("header", "tail"),
+    [
+        ("", None),
+        ("Basic", None),
+        ("Basic !!!", None),
+        (basic("ana lovelace"), None),
+        (basic("ASNTABCDEFGHIJKLWXYZ"), "WXYZ"),
+        ("Bearer ASNTABCDEFGHIJKLWXYZ", None),
+        ("AWS4-HMAC-SHA256 Credential=ana/20260115", None),
+    ],
+)
+def test_of_a_key_only_the_end_of_its_id_is_logged(header: str, tail: str | None) -> None:
+    assert key_tail(scope_of("GET", "/", {"Authorization": header})) == tail
+
+
 @in_loop
 async def test_each_request_leaves_one_line_and_nothing_personal(lines: list[dict[str, object]]) -> None:
     house = make_house()
@@ -278,7 +310,7 @@ async def test_each_request_leaves_one_line_and_nothing_personal(lines: list[dic
     headers = {"X-Amz-Target": "RekognitionService.SearchFacesByImage", "Authorization": signed}
     await house.visit(Client([b"secret picture"]), headers=headers)
     await house.visit(Client(), headers={"X-Amz-Target": "RekognitionService.AnaLovelace"})
-    await house.visit(Client(), "GET", "/v1/people/ana")
+    await house.visit(Client(), "GET", "/v1/people/ana", {"Authorization": basic("ASNTABCDEFGHIJKLWXYZ")})
     await house.visit(Client(), "ANA", "/people/ana")
     gone = Client([b"x"], ends=False)
     gone.close()
@@ -288,7 +320,7 @@ async def test_each_request_leaves_one_line_and_nothing_personal(lines: list[dic
     ] == [
         ("POST", "wire", "SearchFacesByImage", 200, "MNOP"),
         ("POST", "wire", None, 200, None),
-        ("GET", "rest", None, 200, None),
+        ("GET", "rest", None, 200, "WXYZ"),
         ("other", "console", None, 200, None),
         ("POST", "wire", None, 499, None),
     ]

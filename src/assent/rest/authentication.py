@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBasic
@@ -15,6 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from assent.errors import AssentError, NotAuthenticated
 from assent.rest.errors import of_assent_error
 from assent.service import Assent
+
+_KEY_ID: Final = re.compile(r"[A-Z0-9]{20}")
 
 scheme = HTTPBasic(
     auto_error=False,
@@ -64,9 +67,9 @@ def credentials(header: str | None) -> tuple[str, str]:
     except (binascii.Error, ValueError):
         decoded = ""
     key_id, colon, secret = decoded.partition(":")
-    if scheme_name.lower() != "basic" or not colon:
+    if scheme_name.lower() != "basic" or not colon or not _KEY_ID.fullmatch(key_id):
         raise NotAuthenticated(
-            "expected an access key's id and secret by HTTP Basic authentication, got none; make a key with "
+            "expected an access key's id and secret by HTTP Basic authentication, got none or a damaged one; make a key with "
             "`assent keys make`"
         )
     return key_id, secret

@@ -8,11 +8,12 @@ photo leaves nothing behind.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Set
 from contextlib import aclosing
 from typing import Any, ClassVar, Final
 
 from fastapi import Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
@@ -30,16 +31,24 @@ _MAX_DIGITS: Final = 18
 
 
 class BoundedRoute(APIRoute):
-    """An operation whose body is at most ``max_bytes`` long."""
+    """An operation whose body is at most ``max_bytes`` long, and that takes nothing it does not know.
+
+    A misspelt parameter that is passed over in silence would be a search under another threshold than was meant.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler, given a request that refuses to read more than that."""
         handler = super().get_route_handler()
+        queries = {field.alias for field in self.dependant.query_params}
+        members = {field.alias for field in self.dependant.body_params}
 
         async def bounded(request: Request) -> Response:
+            _check_query(request, queries)
             limit = self.max_bytes(request.app.state.settings)
             _check_length(request, limit)
-            return await handler(_MemoryRequest(request.scope, _bounded(request.receive, limit)))
+            body = _MemoryRequest(request.scope, _bounded(request.receive, limit))
+            body.known_fields = members
+            return await handler(body)
 
         return bounded
 
@@ -69,7 +78,9 @@ class _MemoryParser(MultiPartParser):
 
 
 class _MemoryRequest(Request):
-    """A request whose form stays in memory."""
+    """A request whose form stays in memory, with the fields that the operation knows, each once."""
+
+    known_fields: Set[str] = frozenset()
 
     async def form(self, **_: Any) -> FormData:  # type: ignore[override]
         """The form; anything else than multipart is an empty one."""
@@ -86,9 +97,25 @@ class _MemoryRequest(Request):
                 self.headers, stream, max_files=2, max_fields=MAX_FIELDS, max_part_size=_FORM_BYTES
             )
             try:
-                return await parser.parse()
+                found = await parser.parse()
             except MultiPartException as error:
                 raise HTTPException(400, f"the form cannot be read: {error.message}") from error
+        if not found.keys() <= self.known_fields or len(found.multi_items()) > len(found):
+            known = ", ".join(sorted(self.known_fields))
+            raise HTTPException(
+                422, f"expected the fields {known}, each at most once; got another, or one twice"
+            )
+        return found
+
+
+def _check_query(request: Request, known: Set[str]) -> None:
+    if not request.query_params.keys() <= known:
+        found = {
+            "type": "extra_forbidden",
+            "loc": ("query", "(unknown)"),
+            "msg": "Extra inputs are not permitted",
+        }
+        raise RequestValidationError([found])
 
 
 def _check_length(request: Request, limit: int) -> None:

@@ -29,22 +29,33 @@ STATUSES: Final[Mapping[type[errors.AssentError], int]] = {
     errors.ModelError: 503,
     errors.StoreError: 503,
     errors.LogTampered: 409,
+    errors.AccessError: 403,
+    errors.NotAuthenticated: 401,
+    errors.ReviewError: 409,
     errors.AssentError: 500,
 }
 """By error class; an error has the status of its nearest ancestor here."""
 
 OWN_ERRORS: Final[Mapping[str, tuple[int, str]]] = {
     "MalformedBody": (400, "The body is not JSON, or not the form that the operation takes."),
-    "NotAuthenticated": (401, "No access key, or one that is unknown, revoked, or given with a wrong secret."),
     "NoSuchPath": (404, "No operation has this path."),
     "MethodNotAllowed": (405, "The path has operations, but none of this method; `Allow` lists them."),
     "BodyTooLarge": (413, "The body is larger than the operation takes; it was not read to its end."),
-    "InvalidRequest": (422, "A parameter or member is missing, unknown, or out of range; `problems` says which."),
+    "InvalidRequest": (
+        422,
+        "A parameter or member is missing, unknown, or out of range; `problems` says which.",
+    ),
     "InternalError": (500, "A fault in Assent; report it with the `request_id`. Nothing was half done."),
 }
 """Errors of this layer itself, by the name in ``error``: status and meaning."""
 
-_BY_STATUS: Final = {400: "MalformedBody", 404: "NoSuchPath", 405: "MethodNotAllowed", 413: "BodyTooLarge"}
+_BY_STATUS: Final = {
+    400: "MalformedBody",
+    404: "NoSuchPath",
+    405: "MethodNotAllowed",
+    413: "BodyTooLarge",
+    422: "InvalidRequest",
+}
 _DETAILS: Final = ("reasons", "num_faces", "similarity", "gallery_size", "n_max", "seq")
 _MAX_NAME_CHARS: Final = 32
 
@@ -90,21 +101,31 @@ def status_of(kind: type[errors.AssentError]) -> int:
     return next(STATUSES[ancestor] for ancestor in kind.__mro__ if ancestor in STATUSES)
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def documented(*statuses: int, media_type: str = "application/json") -> dict[int | str, dict[str, Any]]:
     """OpenAPI's ``responses`` of an operation: what it may answer besides success.
 
     Args:
         statuses: beyond those that every operation may answer (401, 403, 422, 500, 503).
+        media_type: of the answer, where that is no JSON; errors always are.
     """
-    return {
+    found: dict[int | str, dict[str, Any]] = {
         status: {"model": ErrorAnswer, "description": _meaning(status)}
         for status in sorted({401, 403, 422, 500, 503, *statuses})
     }
+    if media_type == "application/json":
+        return found
+    reference = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorAnswer"}}}
+    plain = {"schema": {"type": "string", "contentMediaType": media_type}}
+    return {
+        200: {"content": {media_type: plain}, "description": "The file."},
+        **{
+            status: {"content": reference, "description": item["description"]}
+            for status, item in found.items()
+        },
+    }
 
 
-def error_response(
-    status: int, answer: ErrorAnswer, headers: Mapping[str, str] | None = None
-) -> Response:
+def error_response(status: int, answer: ErrorAnswer, headers: Mapping[str, str] | None = None) -> Response:
     """An error as it is sent."""
     return Response(
         answer.model_dump_json(exclude_none=True),
@@ -139,7 +160,7 @@ def add_handlers(app: FastAPI) -> None:
     async def http_error(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         name = _BY_STATUS.get(error.status_code, "MalformedBody")
-        message = error.detail if error.status_code in (400, 413) else OWN_ERRORS[name][1]
+        message = error.detail if error.status_code in (400, 413, 422) else OWN_ERRORS[name][1]
         return error_response(
             error.status_code, ErrorAnswer(error=name, message=message), error.headers or {}
         )

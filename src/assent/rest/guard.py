@@ -67,7 +67,5 @@ def place_of(error: BaseException) -> str:
 
 
 def _internal_error(request_id: str) -> ASGIApp:
-    answer = ErrorAnswer(
-        error="InternalError", message=OWN_ERRORS["InternalError"][1], request_id=request_id
-    )
+    answer = ErrorAnswer(error="InternalError", message=OWN_ERRORS["InternalError"][1], request_id=request_id)
     return error_response(500, answer)

@@ -132,7 +132,9 @@ def list_templates(
     return Page(items=[TemplateAnswer.of(record) for record in chosen], next_cursor=after)
 
 
-@router.delete("/collections/{collection}/templates/{template_id}", status_code=204, responses=documented(404))
+@router.delete(
+    "/collections/{collection}/templates/{template_id}", status_code=204, responses=documented(404)
+)
 def remove_template(assent: Acting, collection: CollectionPath, template_id: TemplatePath) -> None:
     """Drop one enrolled photo's template."""
     if not assent.collections.remove_templates(collection, [template_id]):
@@ -157,16 +159,12 @@ def delete_user(assent: Acting, collection: CollectionPath, person: PersonPath) 
     assent.users.delete(collection, person)
 
 
-@router.post(
-    "/collections/{collection}/users/{person}/associate", responses=documented(400, 404, 409, 413)
-)
+@router.post("/collections/{collection}/users/{person}/associate", responses=documented(400, 404, 409, 413))
 def associate(
     assent: Acting, collection: CollectionPath, person: PersonPath, what: ToAssociate
 ) -> AssociationAnswer:
     """Count enrolled photos of a person in the user's vector."""
-    made = assent.users.associate(
-        collection, person, what.template_ids, min_similarity=what.min_similarity
-    )
+    made = assent.users.associate(collection, person, what.template_ids, min_similarity=what.min_similarity)
     return AssociationAnswer.of(made)
 
 

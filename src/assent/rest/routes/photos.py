@@ -29,7 +29,8 @@ two_photos = APIRouter(tags=["Faces"], route_class=TwoPhotosRoute)
 enrolled = APIRouter(tags=["Faces"], route_class=BoundedRoute)
 
 _Photo = Annotated[
-    bytes, File(description="The photo's file: JPEG, PNG, WebP, ... Never an address: pictures are not fetched.")
+    bytes,
+    File(description="The photo's file: JPEG, PNG, WebP, ... Never an address: pictures are not fetched."),
 ]
 _Purpose = Annotated[
     str,
@@ -51,7 +52,8 @@ _Threshold = Annotated[
 ]
 _Candidates = Annotated[int, Form(ge=1, le=1000, description="At most so many candidates a face.")]
 _Choose = Annotated[
-    Literal["only", "largest"], Form(description="Which face, when there are several; `only`: several are an error.")
+    Literal["only", "largest"],
+    Form(description="Which face, when there are several; `only`: several are an error."),
 ]
 _Thorough = Annotated[bool, Form(description="Look for the smallest faces too; slower.")]
 _NO = (400, 404, 409, 413)

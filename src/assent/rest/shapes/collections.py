@@ -19,8 +19,8 @@ from assent.rest.shapes.fields import (
     Time,
 )
 from assent.service.collections import CollectionSummary
-from assent.service.users import Association, UserRecord
-from assent.store.values import TemplateRecord
+from assent.service.users import Association
+from assent.store.values import TemplateRecord, UserRecord
 
 PolicyName = Literal["default", "strict"]
 ReviewName = Literal["none", "two-person"]
@@ -73,7 +73,9 @@ class NewPolicy(Shape):
 
     policy: Annotated[PolicyName, _POLICY] = "default"
     fpir_target: Annotated[float | None, _TARGET] = None
-    review: Annotated[ReviewName | None, _REVIEW] = Field(default=None, description="Null leaves it as it is.")
+    review: Annotated[ReviewName | None, _REVIEW] = Field(
+        default=None, description="Null leaves it as it is."
+    )
     beyond_evidence: Annotated[BeyondName | None, _BEYOND] = Field(
         default=None, description="Null leaves it as it is."
     )
@@ -95,7 +97,9 @@ class CollectionAnswer(Shape):
     num_templates: Count = Field(description="Photos enrolled.")
     num_users: Count = Field(description="People with a user vector of their own choice of photos.")
     n_max: int | None = Field(
-        ge=0, description="People that the evidence supports at this policy; null without a calibration.", examples=[643]
+        ge=0,
+        description="People that the evidence supports at this policy; null without a calibration.",
+        examples=[643],
     )
     floor_similarity: Similarity | None = Field(
         description="The lowest threshold that a search is held to now; null where none can be answered."
@@ -108,7 +112,16 @@ class CollectionAnswer(Shape):
     def of(cls, summary: CollectionSummary) -> CollectionAnswer:
         """The answer for a summary."""
         record = summary.collection
-        names = ("id", "name", "purpose", "fpir_target", "review", "beyond_evidence", "model_digest", "created_at")
+        names = (
+            "id",
+            "name",
+            "purpose",
+            "fpir_target",
+            "review",
+            "beyond_evidence",
+            "model_digest",
+            "created_at",
+        )
         sizes = ("num_people", "num_templates", "num_users", "n_max", "floor_similarity", "is_searchable")
         return cls.model_validate(
             {
@@ -192,13 +205,13 @@ class UserAnswer(Shape):
     """A user: a person with a vector made of associated photos."""
 
     person: str = Field(examples=["ana"])
-    num_faces: Count = Field(description="Photos associated.")
+    num_templates: Count = Field(description="Photos associated.")
     created_at: Time
 
     @classmethod
     def of(cls, record: UserRecord) -> UserAnswer:
         """The answer for a record."""
-        return cls(person=record.person_ref, num_faces=record.num_faces, created_at=record.created_at)
+        return cls(person=record.person_ref, num_templates=record.num_templates, created_at=record.created_at)
 
 
 class UsersAnswer(Shape):
@@ -236,11 +249,11 @@ class AssociationAnswer(Shape):
 
     done: list[Id] = Field(description="Ids of the photos that were associated, or taken out.")
     failed: list[AssociationFailure]
-    num_faces: Count = Field(description="Photos associated now.")
+    num_templates: Count = Field(description="Photos associated now.")
 
     @classmethod
     def of(cls, made: Association) -> AssociationAnswer:
         """The answer for what the service did."""
         return cls.model_validate(
-            {"done": made.associated, "failed": made.failed, "num_faces": made.num_faces}
+            {"done": made.associated, "failed": made.failed, "num_templates": made.num_faces}
         )

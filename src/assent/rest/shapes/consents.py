@@ -24,7 +24,9 @@ class NewConsent(Shape):
     """A person's yes to one purpose: every field that GDPR Art. 7 and BIPA 15(b) ask for."""
 
     purpose: Purpose
-    controller: _Line = Field(description="Who is responsible for the data, one line.", examples=["Chess Club"])
+    controller: _Line = Field(
+        description="Who is responsible for the data, one line.", examples=["Chess Club"]
+    )
     notice_text: str = Field(
         min_length=1,
         max_length=200_000,
@@ -57,7 +59,9 @@ class NewConsent(Shape):
         description="Until when, with a time zone. This or `days`.",
         examples=["2027-12-31T00:00:00Z"],
     )
-    days: float | None = Field(default=None, gt=0, le=36_525, description="For how many days from `given_at`.")
+    days: float | None = Field(
+        default=None, gt=0, le=36_525, description="For how many days from `given_at`."
+    )
     given_at: AwareDatetime | None = Field(
         default=None, description="When they agreed, with a time zone, not in the future; now where left out."
     )
@@ -113,7 +117,9 @@ class ConsentAnswer(Shape):
     )
     last_interaction_at: Time
     recorded_at: Time
-    withdrawn_at: Time | None = Field(description="Null while it stands; also set when it expired and was swept.")
+    withdrawn_at: Time | None = Field(
+        description="Null while it stands; also set when it expired and was swept."
+    )
     withdrawal_reason: str | None
 
     @classmethod
@@ -161,7 +167,8 @@ class ReceiptAnswer(Shape):
     ended_at: Time
     destroyed: list[DestroyedAnswer] = Field(description="By collection.")
     log_seq: int = Field(
-        ge=1, description="The log's entry that was made in the same transaction; provable (`/log/entries/{seq}/proof`)."
+        ge=1,
+        description="The log's entry that was made in the same transaction; provable (`/log/entries/{seq}/proof`).",
     )
     log_leaf_sha256: Sha256
     proves: str = Field(description="In words.")

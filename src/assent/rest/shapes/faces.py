@@ -56,7 +56,7 @@ class QualityAnswer(Shape):
         return cls.model_validate({name: getattr(quality, name) for name in cls.model_fields})
 
 
-class FaceShape(Shape):
+class FoundFace(Shape):
     """One face; pixels only, nothing that identifies."""
 
     left: _Pixels
@@ -72,7 +72,7 @@ class FaceShape(Shape):
     quality: QualityAnswer
 
     @classmethod
-    def of(cls, face: Face) -> FaceShape:
+    def of(cls, face: Face) -> FoundFace:
         """The answer for a face."""
         left, top, right, bottom = (float(edge) for edge in face.box_xyxy)
         return cls(
@@ -89,7 +89,7 @@ class FaceShape(Shape):
 class DetectionAnswer(Shape):
     """The faces of a photo."""
 
-    faces: list[FaceShape] = Field(description="Largest first.")
+    faces: list[FoundFace] = Field(description="Largest first.")
     image_width: Width
     image_height: Width
     num_frames: NumFrames
@@ -98,7 +98,7 @@ class DetectionAnswer(Shape):
     def of(cls, result: DetectionResult) -> DetectionAnswer:
         """The answer for a result."""
         return cls(
-            faces=[FaceShape.of(face) for face in result.faces],
+            faces=[FoundFace.of(face) for face in result.faces],
             image_width=result.image_width,
             image_height=result.image_height,
             num_frames=result.num_frames,
@@ -154,18 +154,18 @@ class CandidateAnswer(Shape):
         )
 
 
-class FaceAnswerShape(Shape):
+class SearchedFace(Shape):
     """One face of the photo and who it may be."""
 
-    face: FaceShape | None = Field(description="Null where the probe was an enrolled template or person.")
+    face: FoundFace | None = Field(description="Null where the probe was an enrolled template or person.")
     refused: list[str] = Field(description="Why it was not searched; empty when it was.")
     candidates: list[CandidateAnswer] = Field(description="Best first.")
 
     @classmethod
-    def of(cls, answer: FaceAnswer) -> FaceAnswerShape:
+    def of(cls, answer: FaceAnswer) -> SearchedFace:
         """The answer for a face."""
         return cls(
-            face=None if answer.face is None else FaceShape.of(answer.face),
+            face=None if answer.face is None else FoundFace.of(answer.face),
             refused=list(answer.refused),
             candidates=[CandidateAnswer.of(candidate) for candidate in answer.candidates],
         )
@@ -199,11 +199,13 @@ class SearchAnswer(Shape):
 
     collection: str = Field(examples=["club"])
     purpose: Purpose
-    faces: list[FaceAnswerShape] = Field(description="Every face found, largest first.")
+    faces: list[SearchedFace] = Field(description="Every face found, largest first.")
     review_id: Id | None = Field(
         description="Where two people decide: the review to ask for (`/reviews/{review_id}`); then no candidates are here."
     )
-    policy: PolicyApplied | None = Field(description="Null when nobody is enrolled, so that nothing was compared.")
+    policy: PolicyApplied | None = Field(
+        description="Null when nobody is enrolled, so that nothing was compared."
+    )
     gallery_size: Count = Field(description="People compared.")
     image_width: int = Field(ge=0, description="Pixels, upright; 0 where no photo was asked about.")
     image_height: int = Field(ge=0, description="Pixels, upright; 0 where no photo was asked about.")
@@ -217,7 +219,7 @@ class SearchAnswer(Shape):
         rest = {name: getattr(result, name) for name in cls.model_fields.keys() - {"faces", "policy"}}
         return cls.model_validate(
             {
-                "faces": [FaceAnswerShape.of(answer) for answer in result.faces],
+                "faces": [SearchedFace.of(answer) for answer in result.faces],
                 "policy": None if result.policy is None else PolicyApplied.of(result.policy),
                 **rest,
             }
@@ -253,7 +255,9 @@ class TemplateProbe(Shape):
 
     template_id: TemplateId = Field(description="Of the same collection.", examples=[EXAMPLE_ID])
     purpose: Purpose
-    threshold: Similarity | None = Field(default=None, description="Stricter than the floor, or it has no effect.")
+    threshold: Similarity | None = Field(
+        default=None, description="Stricter than the floor, or it has no effect."
+    )
     max_candidates: int = Field(default=5, ge=1, le=1000, description="At most so many.")
     among: Literal["people", "users"] = "people"
 
@@ -263,14 +267,16 @@ class PersonProbe(Shape):
 
     person: PersonRef
     purpose: Purpose
-    threshold: Similarity | None = Field(default=None, description="Stricter than the floor, or it has no effect.")
+    threshold: Similarity | None = Field(
+        default=None, description="Stricter than the floor, or it has no effect."
+    )
     max_candidates: int = Field(default=5, ge=1, le=1000, description="At most so many.")
 
 
 class ComparedFaceAnswer(Shape):
     """One face of the target photo and how like the source's it is."""
 
-    face: FaceShape
+    face: FoundFace
     similarity: Similarity
     score: Score
     fmr_at_score: Fmr
@@ -279,7 +285,7 @@ class ComparedFaceAnswer(Shape):
     def of(cls, compared: ComparedFace) -> ComparedFaceAnswer:
         """The answer for a face."""
         return cls(
-            face=FaceShape.of(compared.face),
+            face=FoundFace.of(compared.face),
             similarity=compared.similarity,
             score=compared.score,
             fmr_at_score=compared.fmr_at_score,
@@ -289,7 +295,7 @@ class ComparedFaceAnswer(Shape):
 class ComparisonAnswer(Shape):
     """The largest face of one photo against every face of another; both are forgotten with the answer."""
 
-    source: FaceShape
+    source: FoundFace
     source_width: Width
     source_height: Width
     target_width: Width
@@ -307,7 +313,7 @@ class ComparisonAnswer(Shape):
         rest = {name: getattr(result, name) for name in cls.model_fields.keys() - faces}
         return cls.model_validate(
             {
-                "source": FaceShape.of(result.source),
+                "source": FoundFace.of(result.source),
                 "matches": [ComparedFaceAnswer.of(face) for face in result.matches],
                 "unmatched": [ComparedFaceAnswer.of(face) for face in result.unmatched],
                 **rest,

@@ -89,11 +89,17 @@ Fmr = Annotated[
 ]
 Count = Annotated[int, Field(ge=0, description="How many.", examples=[3])]
 Sha256 = Annotated[
-    str, Field(description="Hexadecimal.", examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"])
+    str,
+    Field(
+        description="Hexadecimal.",
+        examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
+    ),
 ]
 
 
-ConsentPath = Annotated[str, Path(pattern=UUID_PATTERN, description="The consent's id.", examples=[EXAMPLE_ID])]
+ConsentPath = Annotated[
+    str, Path(pattern=UUID_PATTERN, description="The consent's id.", examples=[EXAMPLE_ID])
+]
 TemplatePath = Annotated[
     str, Path(pattern=UUID_PATTERN, description="The template's id.", examples=[EXAMPLE_ID])
 ]

@@ -8,8 +8,8 @@ from fastapi import Path
 from pydantic import Field
 
 from assent.rest.shapes.fields import Shape, Time
-from assent.service.access import AccessKey, NewAccessKey, Role
 from assent.store import fields
+from assent.store.access import AccessKey, NewAccessKey, Role
 
 KEY_PATTERN = "^ASNT[A-Z2-7]{16}$"
 KeyPath = Annotated[
@@ -21,11 +21,13 @@ class NewKey(Shape):
     """An access key to make."""
 
     holder: str = Field(
-        pattern=f"^(?:{fields.REF.pattern})$",
+        pattern=f"^(?:{fields.VERSION.pattern})$",
         description="Whose key it is: an id, not a name. Two reviewers are two holders.",
         examples=["desk-3"],
     )
-    roles: list[Role] = Field(min_length=1, max_length=4, description="What it may do; `admin` is everything.")
+    roles: list[Role] = Field(
+        min_length=1, max_length=4, description="What it may do; `admin` is everything."
+    )
 
 
 class KeyAnswer(Shape):

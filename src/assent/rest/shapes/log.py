@@ -13,9 +13,7 @@ from assent.rest.shapes.fields import Count, Sha256, Shape, Time
 from assent.types import JsonObject
 
 _MAX_CHARS = 200_000
-CHECKPOINT_EXAMPLE = (
-    "assent/6f1c...\n3\nrra8...=\ntime 2026-01-15T12:00:00.000000Z\nfrontier +sVC...=\n\n— assent/6f1c... 8Tq0...=\n"
-)
+CHECKPOINT_EXAMPLE = "assent/6f1c...\n3\nrra8...=\ntime 2026-01-15T12:00:00.000000Z\nfrontier +sVC...=\n\n— assent/6f1c... 8Tq0...=\n"
 _HEADER = ("seq", "at", "kind", "actor", "leaf_sha256")
 
 
@@ -49,7 +47,9 @@ class CheckpointAnswer(Shape):
     root: Sha256 = Field(description="Of the Merkle tree over the entries, hexadecimal.")
     at: str = Field(examples=["2026-01-15T12:00:00.000000Z"])
     key_id: str = Field(description="Of the key that signed.", examples=["f12ad0b3"])
-    text: str = Field(description="The signed note, as it is kept and checked.", examples=[CHECKPOINT_EXAMPLE])
+    text: str = Field(
+        description="The signed note, as it is kept and checked.", examples=[CHECKPOINT_EXAMPLE]
+    )
 
     @classmethod
     def of(cls, made: Checkpoint) -> CheckpointAnswer:
@@ -83,7 +83,9 @@ class ToVerify(Shape):
         examples=[CHECKPOINT_EXAMPLE],
     )
     public_keys: list[str] = Field(
-        default_factory=list, max_length=100, description="The keys to believe; the server's own where left out."
+        default_factory=list,
+        max_length=100,
+        description="The keys to believe; the server's own where left out.",
     )
 
 
@@ -134,14 +136,19 @@ class InclusionAnswer(Shape):
     seq: int = Field(ge=1)
     entry: str = Field(description="The entry's canonical JSON.")
     path: list[str] = Field(description="From the leaf to the root (RFC 9162 section 2.1.3), hexadecimal.")
-    checkpoint: str = Field(description="Signed over a log that holds the entry.", examples=[CHECKPOINT_EXAMPLE])
+    checkpoint: str = Field(
+        description="Signed over a log that holds the entry.", examples=[CHECKPOINT_EXAMPLE]
+    )
 
 
 class OldCheckpoint(Shape):
     """A checkpoint that you kept."""
 
     checkpoint: str = Field(
-        min_length=1, max_length=_MAX_CHARS, description="Its text, as it was given.", examples=[CHECKPOINT_EXAMPLE]
+        min_length=1,
+        max_length=_MAX_CHARS,
+        description="Its text, as it was given.",
+        examples=[CHECKPOINT_EXAMPLE],
     )
 
 

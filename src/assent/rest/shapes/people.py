@@ -45,7 +45,9 @@ class PersonAnswer(Shape):
 class ErasureAnswer(Shape):
     """What erasing a person did."""
 
-    receipts: list[ReceiptAnswer] = Field(description="One for each consent that was live or had not been swept.")
+    receipts: list[ReceiptAnswer] = Field(
+        description="One for each consent that was live or had not been swept."
+    )
 
 
 class ExportAnswer(Shape):

@@ -38,7 +38,9 @@ class QueueAnswer(Shape):
 class Judgement(Shape):
     """What a reviewer sees in the two pictures."""
 
-    verdict: Literal["same", "different", "unsure"] = Field(description="The same person, or not, or not to be told.")
+    verdict: Literal["same", "different", "unsure"] = Field(
+        description="The same person, or not, or not to be told."
+    )
 
 
 class ConfirmedAnswer(Shape):
@@ -48,7 +50,9 @@ class ConfirmedAnswer(Shape):
     name: str | None
     similarity: Similarity
     fmr_at_score: Fmr
-    expected_false_candidates: float = Field(ge=0, description="Gallery size x `fmr_at_score`.", examples=[0.02])
+    expected_false_candidates: float = Field(
+        ge=0, description="Gallery size x `fmr_at_score`.", examples=[0.02]
+    )
     consent_id: Id
 
 
@@ -72,7 +76,10 @@ class ReviewAnswer(Shape):
         counts = ("num_pairs", "num_rejected", "num_inconclusive")
         return cls.model_validate(
             {
-                **{name: getattr(outcome, name) for name in ("id", "collection", "asked_at", "expires_at", "status")},
+                **{
+                    name: getattr(outcome, name)
+                    for name in ("id", "collection", "asked_at", "expires_at", "status")
+                },
                 **{name: None if is_open else getattr(outcome, name) for name in counts},
                 "confirmed": [] if is_open else list(outcome.confirmed),
             }

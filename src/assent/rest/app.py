@@ -1,0 +1,73 @@
+"""The REST application: FastAPI on Starlette, with OpenAPI made from the types (docs/decisions/0007-rest.md)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import Depends, FastAPI
+from starlette.middleware import Middleware
+
+from assent.rest.authentication import Authentication, scheme
+from assent.rest.errors import add_handlers
+from assent.rest.guard import Guard
+from assent.rest.routes import collections, consents, keys, log, people, photos, reviews
+from assent.service import Assent
+from assent.version import __version__
+
+PREFIX: Final = "/v1"
+"""Where the server mounts it."""
+
+_DESCRIPTION: Final = """Face matching for people who said yes.
+
+Every operation needs an access key (HTTP Basic: the key's id and its secret) and acts with the roles of that key. Every
+error is one JSON object with `error` and `message`. Photos travel as multipart/form-data; no operation fetches a picture
+from an address, gives out a template, or searches more than one collection."""
+
+_TAGS: Final = (
+    ("People", "Whoever may say yes."),
+    ("Consents", "What they said yes to; withdrawal, receipts, expiry."),
+    ("Collections", "Galleries with one purpose and one policy each."),
+    ("Faces", "Enrol, search, verify, compare, detect."),
+    ("Reviews", "Two people look before a name is given."),
+    ("Log", "The record of acts, and proofs of it."),
+    ("Access keys", "Who may do what."),
+    ("Server", "Whether it is well."),
+)
+
+
+def rest_app(assent: Assent) -> FastAPI:
+    """The ASGI application, to be mounted at ``/v1``.
+
+    Args:
+        assent: the open data folder; each request acts as its own access key's view of it. The caller closes it.
+    """
+    app = FastAPI(
+        title="Assent",
+        version=__version__,
+        description=_DESCRIPTION,
+        openapi_tags=[{"name": name, "description": text} for name, text in _TAGS],
+        servers=[{"url": PREFIX}],
+        # The pages that come with FastAPI load their script from elsewhere; nothing here does.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        dependencies=[Depends(scheme)],
+        generate_unique_id_function=lambda route: str(route.name),
+        middleware=[Middleware(Guard), Middleware(Authentication, assent=assent)],
+    )
+    app.state.settings = assent.settings
+    for router in (
+        people.router,
+        consents.router,
+        collections.router,
+        photos.router,
+        photos.two_photos,
+        photos.enrolled,
+        reviews.router,
+        log.router,
+        keys.router,
+        keys.health,
+    ):
+        app.include_router(router)
+    add_handlers(app)
+    return app

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 import platformdirs
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -108,6 +109,21 @@ class Settings(BaseSettings):
     review_days: float = Field(
         default=7.0, gt=0, le=90, description="How long a review waits for two people before it lapses, days."
     )
+    objects: Literal["folders", "s3"] = Field(
+        default="folders", description="Where the pictures of an `S3Object` lie: local folders, or an S3."
+    )
+    objects_dir: Path | None = Field(
+        default=None, description="The folder whose folders are buckets. Default: `DATA_DIR/buckets`."
+    )
+    s3_endpoint: str | None = Field(default=None, description="URL of the S3. Default: Amazon's.")
+    s3_region: str = Field(default="us-east-1", description="Region that requests to the S3 are signed for.")
+    s3_access_key_id: str | None = Field(
+        default=None, description="Key for the S3. Default: where boto3 looks for one."
+    )
+    s3_secret_access_key: SecretStr | None = Field(default=None, description="The key's secret.")
+    s3_timeout_s: float = Field(
+        default=10.0, gt=0, le=300, description="How long the S3 may take for one picture, seconds."
+    )
 
     @cached_property
     def key_path(self) -> Path:
@@ -140,6 +156,11 @@ class Settings(BaseSettings):
     def models_path(self) -> Path:
         """The folder of model files."""
         return self.models_dir if self.models_dir is not None else self.data_dir / "models"
+
+    @cached_property
+    def objects_path(self) -> Path:
+        """The folder whose folders are buckets."""
+        return self.objects_dir if self.objects_dir is not None else self.data_dir / "buckets"
 
     @cached_property
     def records_url(self) -> str:

@@ -1,0 +1,5 @@
+"""Amazon Rekognition's protocol (AWS JSON 1.1), answered by the service.
+
+``wire_app`` makes the application that stands at ``POST /``; ``throttled_response`` is what a server answers in its place
+when there is too much to do.
+"""

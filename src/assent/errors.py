@@ -15,6 +15,7 @@ a person's name or a secret. ``exit_code`` is what the command line exits with (
     |  `- FaceMismatch                   not the face of the person's earlier photos
     |- NotFound                      5   no such person, consent, collection, template or model
     |- AlreadyExists                 6
+    |  `- TokenReused                    a request token that stood for another request
     |- ConsentError                  7
     |  |- NoLiveConsent                  none given, withdrawn, or expired
     |  |- WrongPurpose                   the consent covers another purpose than the collection's
@@ -30,11 +31,18 @@ a person's name or a secret. ``exit_code`` is what the command line exits with (
     |  |- ModelCorrupt                   a file whose sha256 is not the manifest's
     |  |- ModelUnsupported               a file this version cannot read
     |  `- DownloadFailed                 the package index or address did not give the file
-    `- StoreError                   10
-       |- StoreUnavailable               cannot be opened, read or written (folder, disk, server)
-       |- StoreTooNew                    written by a newer version
-       |- KeyMissing                     the key file is gone, unreadable, or not this store's
-       `- LogTampered                    the log, a checkpoint or a proof is not what it was
+    |- StoreError                   10
+    |  |- StoreUnavailable               cannot be opened, read or written (folder, disk, server)
+    |  |- StoreTooNew                    written by a newer version
+    |  |- KeyMissing                     the key file is gone, unreadable, or not this store's
+    |  `- LogTampered                    the log, a checkpoint or a proof is not what it was
+    |- AccessError                  11
+    |  |- NotAuthenticated               no such access key, a wrong secret, or revoked
+    |  `- Forbidden                      the key's roles do not cover this
+    `- ReviewError                  12
+       |- ReviewRequired                 the collection answers through two people's review only
+       |- ReviewClosed                   decided, lapsed, or the person withdrew
+       `- SameReviewer                   this person has judged the pair already
 """
 
 from __future__ import annotations
@@ -135,6 +143,10 @@ class AlreadyExists(AssentError):
     """That name is taken."""
 
     exit_code = 6
+
+
+class TokenReused(AlreadyExists):
+    """A request token came again with another request."""
 
 
 class ConsentError(AssentError):
@@ -241,3 +253,35 @@ class LogTampered(StoreError):
     def __init__(self, message: str, *, seq: int | None = None) -> None:
         super().__init__(message)
         self.seq = seq
+
+
+class AccessError(AssentError):
+    """Nothing answers without a key, and each key opens what its roles say."""
+
+    exit_code = 11
+
+
+class NotAuthenticated(AccessError):
+    """No such access key, a wrong secret, or revoked; which of these is not said."""
+
+
+class Forbidden(AccessError):
+    """The key's roles do not cover this."""
+
+
+class ReviewError(AssentError):
+    """Two people decide, each on their own."""
+
+    exit_code = 12
+
+
+class ReviewRequired(ReviewError):
+    """The collection answers through two people's review only."""
+
+
+class ReviewClosed(ReviewError):
+    """Decided or lapsed already, or the person in question withdrew."""
+
+
+class SameReviewer(ReviewError):
+    """This person has judged the pair already; the second must be somebody else."""

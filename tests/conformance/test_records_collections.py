@@ -331,5 +331,5 @@ def test_an_altered_byte_is_found(records: Records, table: str) -> None:
 def test_another_kind_of_rows_is_refused(records: Records) -> None:
     with records.transaction() as tx:
         make_collection(tx)
-        with pytest.raises(UsageError, match="user or template"):
+        with pytest.raises(UsageError, match="one of user, template, associated"):
             tx.gallery_rows(COLLECTION, "person")  # type: ignore[arg-type]

@@ -6,9 +6,12 @@ one folder by default, PostgreSQL by URL. How secrets are kept: ``docs/decisions
 
 from __future__ import annotations
 
+from assent.store.access import AccessKey, NewAccessKey, RequestToken, Role
 from assent.store.records import Records
+from assent.store.reviews import NewPair, PairOutcome, PairRecord, ReviewRecord, ReviewStatus, Verdict
 from assent.store.transaction import Reading, Transaction
 from assent.store.values import (
+    BeyondEvidence,
     CollectionRecord,
     ConsentMethod,
     ConsentRecord,
@@ -21,11 +24,15 @@ from assent.store.values import (
     NoticeRecord,
     PersonRecord,
     ReceiptRecord,
+    ReviewPolicy,
     RotationRecord,
     TemplateRecord,
+    UserRecord,
 )
 
 __all__ = [
+    "AccessKey",
+    "BeyondEvidence",
     "CollectionRecord",
     "ConsentMethod",
     "ConsentRecord",
@@ -35,12 +42,23 @@ __all__ = [
     "GalleryRows",
     "GallerySize",
     "LogEntry",
+    "NewAccessKey",
+    "NewPair",
     "NoticeRecord",
+    "PairOutcome",
+    "PairRecord",
     "PersonRecord",
     "Reading",
     "ReceiptRecord",
     "Records",
+    "RequestToken",
+    "ReviewPolicy",
+    "ReviewRecord",
+    "ReviewStatus",
+    "Role",
     "RotationRecord",
     "TemplateRecord",
     "Transaction",
+    "UserRecord",
+    "Verdict",
 ]

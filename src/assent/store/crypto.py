@@ -1,6 +1,8 @@
 """Sealing: AES-256-GCM in three layers, each bound to where its ciphertext lives.
 
-    master key (key file) -> collection key -> person's key in that collection -> template, user vector
+    master key (key file) -> collection key -> person's key in that collection -> template, thumbnail, user vector
+                          |                 -> review's key -> crop of the probe photo
+                          -> secret of an access key
 
 What is sealed is ``nonce (12 bytes) || ciphertext || tag (16 bytes)``; the nonce is random. The associated
 data name the store, the collection, the person and the template, so that a ciphertext moved to another row
@@ -83,6 +85,14 @@ class PersonKey:
         """The (D,) float32 template, read-only. Raises ``StoreUnavailable`` where it does not open."""
         return _vector(_unseal(self._cipher, sealed, self._aad("template", template_id)))
 
+    def seal_thumbnail(self, template_id: str, jpeg: bytes) -> bytes:
+        """Seal the small picture of an enrolled face."""
+        return _seal(self._cipher, jpeg, self._aad("thumbnail", template_id))
+
+    def open_thumbnail(self, template_id: str, sealed: bytes) -> bytes:
+        """The small picture. Raises ``StoreUnavailable`` where it does not open."""
+        return _unseal(self._cipher, sealed, self._aad("thumbnail", template_id))
+
     def seal_user_vector(self, num_templates: int, vector: Float32) -> bytes:
         """Seal the (D,) float32 mean of ``num_templates`` templates."""
         return _seal(self._cipher, _vector_bytes(vector), self._aad("user-vector", str(num_templates)))
@@ -95,8 +105,29 @@ class PersonKey:
         return f"{_FORMAT}|{what}|{self._place}|{which}".encode("ascii")
 
 
+class ReviewKey:
+    """The key of one review; what seals the crops of its probe photo until it ends."""
+
+    __slots__ = ("_cipher", "_place")
+
+    def __init__(self, place: str, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+        self._place = place
+
+    def seal_picture(self, pair_id: str, jpeg: bytes) -> bytes:
+        """Seal the crop of one pair."""
+        return _seal(self._cipher, jpeg, self._aad(pair_id))
+
+    def open_picture(self, pair_id: str, sealed: bytes) -> bytes:
+        """The crop of one pair. Raises ``StoreUnavailable`` where it does not open."""
+        return _unseal(self._cipher, sealed, self._aad(pair_id))
+
+    def _aad(self, pair_id: str) -> bytes:
+        return f"{_FORMAT}|probe|{self._place}|{pair_id}".encode("ascii")
+
+
 class CollectionKey:
-    """The key of one collection; wraps the keys of the people in it."""
+    """The key of one collection; wraps the keys of the people in it, and of its reviews."""
 
     __slots__ = ("_cipher", "_place")
 
@@ -123,6 +154,25 @@ class CollectionKey:
             PersonKey(f"{self._place}|{person_id}", key), self.wrap_person_key(person_id, key)
         )
 
+    def wrap_review_key(self, review_id: str, key: bytes) -> bytes:
+        """Seal a review's 32-byte key."""
+        return _seal(self._cipher, key, self._aad("review-key", review_id))
+
+    def unwrap_review_key(self, review_id: str, wrapped: bytes) -> bytes:
+        """The review's 32-byte key. Raises ``StoreUnavailable`` where it does not open."""
+        return _unseal(self._cipher, wrapped, self._aad("review-key", review_id))
+
+    def review_key(self, review_id: str, wrapped: bytes) -> ReviewKey:
+        """The review's key, ready to open its pictures."""
+        return ReviewKey(f"{self._place}|{review_id}", self.unwrap_review_key(review_id, wrapped))
+
+    def new_review_key(self, review_id: str) -> NewReviewKey:
+        """A fresh key for a review."""
+        key = new_key()
+        return NewReviewKey(
+            ReviewKey(f"{self._place}|{review_id}", key), self.wrap_review_key(review_id, key)
+        )
+
     def wrap_mac_key(self, key: bytes) -> bytes:
         """Seal the collection's image MAC key."""
         return _seal(self._cipher, key, self._aad("mac-key", ""))
@@ -140,6 +190,14 @@ class NewPersonKey:
     """A key just made: ready to use, and wrapped for the records."""
 
     key: PersonKey
+    wrapped: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NewReviewKey:
+    """A review's key just made: ready to use, and wrapped for the records."""
+
+    key: ReviewKey
     wrapped: bytes
 
 
@@ -173,6 +231,14 @@ class Vault:
         """The collection's key. Raises ``StoreUnavailable`` where it does not open."""
         key = _unseal(AESGCM(self.master_key), wrapped, self._aad("collection-key", collection_id))
         return CollectionKey(self.store_id, collection_id, key)
+
+    def seal_secret(self, key_id: str, secret: bytes) -> bytes:
+        """Seal the secret of an access key."""
+        return _seal(AESGCM(self.master_key), secret, self._aad("access-secret", key_id))
+
+    def open_secret(self, key_id: str, sealed: bytes) -> bytes:
+        """The secret of an access key. Raises ``StoreUnavailable`` where it does not open."""
+        return _unseal(AESGCM(self.master_key), sealed, self._aad("access-secret", key_id))
 
     def check_value(self) -> bytes:
         """What the records keep to tell at once whether a key is theirs: the store's id, sealed."""

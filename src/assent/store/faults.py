@@ -17,6 +17,7 @@ from assent.errors import (
     AlreadyExists,
     AssentError,
     NoLiveConsent,
+    ReviewError,
     StoreUnavailable,
     UsageError,
     WrongPurpose,
@@ -51,6 +52,10 @@ _POSTGRESQL: Final = {
 _REFUSALS: Final[dict[str, tuple[type[AssentError], str]]] = {
     "consent-withdrawn": (NoLiveConsent, "the consent was withdrawn; record a new one first"),
     "consent-of-another-person": (NoLiveConsent, "the consent is another person's; use this person's own"),
+    "two-people-confirm": (
+        ReviewError,
+        "a pair is confirmed only after two people said that it shows the same person; let both judge it",
+    ),
     "consent-for-another-purpose": (
         WrongPurpose,
         "the consent covers another purpose than the collection's; ask for consent to this one",

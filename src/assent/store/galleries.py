@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 import sqlalchemy as sa
 
@@ -12,9 +12,27 @@ from assent.store.consents import ConsentReads
 from assent.store.crypto import CollectionKey, new_key
 from assent.store.log import LogWrites
 from assent.store.rows import load_rows
-from assent.store.schema import collections, person_keys, templates, user_vectors
+from assent.store.schema import (
+    collection_notes,
+    collections,
+    person_keys,
+    templates,
+    user_vectors,
+    users,
+)
 from assent.store.scope import new_id
-from assent.store.values import CollectionRecord, GalleryKind, GalleryRows, GallerySize, LogEntry
+from assent.store.values import (
+    BeyondEvidence,
+    CollectionRecord,
+    GalleryKind,
+    GalleryRows,
+    GallerySize,
+    LogEntry,
+    ReviewPolicy,
+)
+from assent.types import JsonObject
+
+_Word = TypeVar("_Word", ReviewPolicy, BeyondEvidence)
 
 _PUBLIC = [column for column in collections.c if not column.name.startswith("wrapped")]
 
@@ -28,12 +46,12 @@ class GalleryReads(ConsentReads):
         row: Any = self._connection.execute(query).mappings().one_or_none()
         if row is None:
             raise NotFound("no collection has this name; list them, or create it first")
-        return CollectionRecord(**row)
+        return _collection(row)
 
     def collections(self) -> list[CollectionRecord]:
         """Every collection, by name."""
         query = sa.select(*_PUBLIC).order_by(collections.c.name)
-        return [CollectionRecord(**row) for row in self._connection.execute(query).mappings()]
+        return [_collection(row) for row in self._connection.execute(query).mappings()]
 
     def gallery_epoch(self, name: str) -> int:
         """The collection's epoch: it differs from before where a search could return something else.
@@ -62,15 +80,16 @@ class GalleryReads(ConsentReads):
 
         Args:
             name: the collection.
-            kind: ``user``: one unit-norm mean per person; ``template``: every template.
+            kind: ``user``: one unit-norm mean per person; ``template``: every template; ``associated``: every
+                template that counts for a user.
 
         Raises:
             NotFound: no collection has this name.
             StoreUnavailable: a row was altered or moved.
             UsageError: another kind.
         """
-        if kind not in ("user", "template"):
-            raise UsageError(f"kind must be user or template, got {kind!r}")
+        if kind not in get_args(GalleryKind):
+            raise UsageError(f"kind must be one of {', '.join(get_args(GalleryKind))}, got {kind!r}")
         collection = self.collection(name)
         return load_rows(self._connection, self._collection_key(collection.id), collection, kind, self._now)
 
@@ -93,6 +112,8 @@ class GalleryWrites(GalleryReads, LogWrites):
         dim: int,
         fpir_target: float = 0.01,
         preset: str = "default",
+        review: ReviewPolicy | str = ReviewPolicy.NONE,
+        beyond_evidence: BeyondEvidence | str = BeyondEvidence.REFUSE,
     ) -> CollectionRecord:
         """Make an empty collection with a key of its own. Logged as ``collection.created``.
 
@@ -103,6 +124,8 @@ class GalleryWrites(GalleryReads, LogWrites):
             dim: length of its templates, 1 to 4096. Cannot be changed.
             fpir_target: in (0, 1).
             preset: slug of the policy.
+            review: who must look before a search names anybody.
+            beyond_evidence: what a search does in a gallery larger than the evidence supports.
 
         Raises:
             AlreadyExists: a collection has this name.
@@ -112,6 +135,7 @@ class GalleryWrites(GalleryReads, LogWrites):
         fields.matching("purpose", purpose, fields.PURPOSE)
         fields.matching("model_digest", model_digest, fields.DIGEST)
         _check_policy(fpir_target, preset)
+        review, beyond_evidence = _chosen(ReviewPolicy, review), _chosen(BeyondEvidence, beyond_evidence)
         if not 1 <= dim <= fields.MAX_DIM:
             raise UsageError(f"dim must be 1 to {fields.MAX_DIM}, got {dim}")
         if self._connection.execute(sa.select(collections.c.id).where(collections.c.name == name)).first():
@@ -132,30 +156,59 @@ class GalleryWrites(GalleryReads, LogWrites):
                     new_key()
                 ),
                 created_at=self._now,
+                review=review,
+                beyond_evidence=beyond_evidence,
             )
         )
-        self.append_log("collection.created", {"collection_id": collection_id, "purpose": purpose})
+        self.append_log(
+            "collection.created",
+            {
+                "collection_id": collection_id,
+                "purpose": purpose,
+                "review": review.value,
+                "beyond_evidence": beyond_evidence.value,
+            },
+        )
         return self.collection(name)
 
-    def set_policy(self, name: str, *, fpir_target: float, preset: str) -> CollectionRecord:
+    def set_policy(
+        self,
+        name: str,
+        *,
+        fpir_target: float,
+        preset: str,
+        review: ReviewPolicy | str | None = None,
+        beyond_evidence: BeyondEvidence | str | None = None,
+    ) -> CollectionRecord:
         """Set a collection's policy. Logged as ``collection.policy``.
+
+        Args:
+            name: which.
+            fpir_target: in (0, 1).
+            preset: slug of the policy.
+            review: who must look; as it is when None.
+            beyond_evidence: what a search does beyond the evidence; as it is when None.
 
         Raises:
             NotFound: no collection has this name.
-            UsageError: ``fpir_target`` not in (0, 1), or a malformed preset.
+            UsageError: ``fpir_target`` not in (0, 1), a malformed preset, or another word.
         """
         _check_policy(fpir_target, preset)
         collection = self.collection(name)
+        changes: JsonObject = {
+            "fpir_target": fpir_target,
+            "preset": preset,
+            "review": _chosen(ReviewPolicy, review or collection.review).value,
+            "beyond_evidence": _chosen(BeyondEvidence, beyond_evidence or collection.beyond_evidence).value,
+        }
         self._connection.execute(
-            sa.update(collections)
-            .where(collections.c.id == collection.id)
-            .values(fpir_target=fpir_target, preset=preset)
+            sa.update(collections).where(collections.c.id == collection.id).values(**changes)
         )
-        self.append_log(
-            "collection.policy",
-            {"collection_id": collection.id, "fpir_target": fpir_target, "preset": preset},
-        )
-        return self.collection(name)
+        after = self.collection(name)
+        if not after.keeps_thumbnails:
+            self._drop_thumbnails(collection.id)
+        self.append_log("collection.policy", {"collection_id": collection.id, **changes})
+        return after
 
     def delete_collection(self, name: str) -> LogEntry:
         """Delete a collection, its templates and its keys; consents stay. Logged as ``collection.deleted``.
@@ -165,7 +218,7 @@ class GalleryWrites(GalleryReads, LogWrites):
         """
         collection = self.collection(name)
         size = self.gallery_size(name)
-        for table in (templates, user_vectors, person_keys):
+        for table in (templates, user_vectors, person_keys, users, collection_notes):
             self._connection.execute(sa.delete(table).where(table.c.collection_id == collection.id))
         self._connection.execute(sa.delete(collections).where(collections.c.id == collection.id))
         self._has_destroyed = True
@@ -178,6 +231,15 @@ class GalleryWrites(GalleryReads, LogWrites):
             },
         )
 
+    def _drop_thumbnails(self, collection_id: str) -> None:
+        """Nobody has to look any more: what they would have looked at goes."""
+        self._connection.execute(
+            sa.update(templates)
+            .where(templates.c.collection_id == collection_id, templates.c.sealed_thumbnail.is_not(None))
+            .values(sealed_thumbnail=None)
+        )
+        self._has_destroyed = True
+
     def _bump_epoch(self, collection_id: str) -> int:
         """Raise the epoch by one; the new one."""
         epoch = self._connection.execute(
@@ -187,6 +249,23 @@ class GalleryWrites(GalleryReads, LogWrites):
             .returning(collections.c.epoch)
         ).scalar_one()
         return int(epoch)
+
+
+def _chosen(kind: type[_Word], word: str) -> _Word:
+    try:
+        return kind(word)
+    except ValueError as error:
+        raise UsageError(f"expected one of {', '.join(kind)}, got another word") from error
+
+
+def _collection(row: Any) -> CollectionRecord:
+    return CollectionRecord(
+        **{
+            **row,
+            "review": ReviewPolicy(row["review"]),
+            "beyond_evidence": BeyondEvidence(row["beyond_evidence"]),
+        }
+    )
 
 
 def _check_policy(fpir_target: float, preset: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +34,15 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(slots=True)
+class _State:
+    """What changes while the records are open; shared by every view of them."""
+
+    vault: Vault
+    has_logged: bool = False
+    needs_scrub: bool = False
+
+
 class Records:
     """The records of one store: a database and, apart from it, a key file.
 
@@ -53,12 +64,20 @@ class Records:
     ) -> None:
         self._engine = engine
         self._key_file = key_file
-        self._vault = vault
         self._clock = clock
         self._where = where
         self._actor = actor
-        self._has_logged = False
-        self._needs_scrub = False
+        self._state = _State(vault)
+
+    def acting_as(self, actor: str) -> Records:
+        """The same records, with everything done through them logged as ``actor``'s.
+
+        Raises:
+            UsageError: a malformed actor.
+        """
+        view = copy.copy(self)
+        view._actor = checked_actor(actor)
+        return view
 
     @classmethod
     def open(
@@ -106,17 +125,17 @@ class Records:
     @property
     def store_id(self) -> str:
         """The store's random UUID."""
-        return self._vault.store_id
+        return self._state.vault.store_id
 
     @property
     def has_logged(self) -> bool:
         """Whether anything was appended to the log through this object."""
-        return self._has_logged
+        return self._state.has_logged
 
     def close(self) -> None:
         """Close every connection. Nothing is lost: what was committed is on the disk."""
         with translated(self._where):
-            if self._needs_scrub:
+            if self._state.needs_scrub:
                 self._try_scrub(wait_s=0.0)
             self._engine.dispose()
 
@@ -145,8 +164,8 @@ class Records:
             with self._engine.begin() as connection:
                 transaction = Transaction(connection, self._current_vault(connection), self._now(), who)
                 yield transaction
-            self._has_logged |= transaction.has_logged
-            if transaction.has_destroyed or self._needs_scrub:
+            self._state.has_logged |= transaction.has_logged
+            if transaction.has_destroyed or self._state.needs_scrub:
                 self._try_scrub(wait_s=_SCRUB_WAIT_S if transaction.has_destroyed else 0.0)
 
     @contextmanager
@@ -170,7 +189,7 @@ class Records:
     @property
     def needs_scrub(self) -> bool:
         """Whether bytes of what was deleted may still be in the database's files; ``scrub`` sees to it."""
-        return self._needs_scrub
+        return self._state.needs_scrub
 
     def scrub(self) -> bool:
         """Get the bytes of what was deleted off the disk, as far as the database can.
@@ -186,14 +205,14 @@ class Records:
         """
         with translated(self._where):
             is_done = database.scrub(self._engine, wait_s=_SCRUB_WAIT_S)
-        self._needs_scrub = not is_done
+        self._state.needs_scrub = not is_done
         return is_done
 
     def _try_scrub(self, *, wait_s: float) -> None:
         """``scrub``, to be tried again where it fails: what was committed stands, and must not look undone."""
-        self._needs_scrub = True
+        self._state.needs_scrub = True
         with suppress(StoreUnavailable), translated(self._where):
-            self._needs_scrub = not database.scrub(self._engine, wait_s=wait_s)
+            self._state.needs_scrub = not database.scrub(self._engine, wait_s=wait_s)
 
     def rotate_master_key(self) -> RotationRecord:
         """Replace the master key and all collection keys, so that no older backup can be read.
@@ -211,7 +230,7 @@ class Records:
             # first the key file, then the records: whichever of the two keys they name is then in the file
             self._key_file.add(MasterKey(fresh.store_id, fresh.master_key))
             record = transaction.replace_keys(fresh)
-        self._vault = fresh
+        self._state.vault = fresh
         self._drop_old_keys()
         return record
 
@@ -224,9 +243,9 @@ class Records:
         if not connection.get_execution_options().get("assent_reading", False):
             query = query.with_for_update()
         row = connection.execute(query).one()
-        if row.master_key_id != self._vault.key_id:
-            self._vault = self._key_file.vault(self.store_id, row.master_key_id, row.key_check)
-        return self._vault
+        if row.master_key_id != self._state.vault.key_id:
+            self._state.vault = self._key_file.vault(self.store_id, row.master_key_id, row.key_check)
+        return self._state.vault
 
     def _drop_old_keys(self) -> None:
         """Leave in the key file only the key that the records name, under the writers' lock."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from assent.store.access import AccessWrites
 from assent.store.crypto import CollectionKey, Vault, new_key
 from assent.store.galleries import GalleryWrites
-from assent.store.schema import collections, person_keys, store
+from assent.store.schema import collections, person_keys, reviews, store
 from assent.store.values import RotationRecord
 
 
-class RotationWrites(GalleryWrites):
+class RotationWrites(AccessWrites, GalleryWrites):
     """Replacing the master key and the collection keys."""
 
     def replace_keys(self, fresh: Vault) -> RotationRecord:
@@ -29,6 +30,7 @@ class RotationWrites(GalleryWrites):
         old_key_id = self._vault.key_id
         collection_ids = list(self._connection.execute(sa.select(collections.c.id)).scalars())
         num_person_keys = sum(self._renew_collection_key(item, fresh) for item in collection_ids)
+        self._rewrap_access_secrets(fresh)
         self._connection.execute(
             sa.update(store).values(master_key_id=fresh.key_id, key_check=fresh.check_value())
         )
@@ -62,7 +64,18 @@ class RotationWrites(GalleryWrites):
                 wrapped_mac_key=new.wrap_mac_key(mac_key),
             )
         )
+        self._rewrap_review_keys(collection_id, old, new)
         return self._rewrap_person_keys(collection_id, old, new)
+
+    def _rewrap_review_keys(self, collection_id: str, old: CollectionKey, new: CollectionKey) -> None:
+        query = sa.select(reviews.c.id, reviews.c.wrapped_key).where(
+            reviews.c.collection_id == collection_id, reviews.c.wrapped_key.is_not(None)
+        )
+        for review_id, wrapped in self._connection.execute(query).all():
+            renewed = new.wrap_review_key(review_id, old.unwrap_review_key(review_id, wrapped))
+            self._connection.execute(
+                sa.update(reviews).where(reviews.c.id == review_id).values(wrapped_key=renewed)
+            )
 
     def _rewrap_person_keys(self, collection_id: str, old: CollectionKey, new: CollectionKey) -> int:
         query = sa.select(person_keys.c.person_id, person_keys.c.wrapped_key).where(

@@ -29,6 +29,8 @@ def load_rows(
     by_person = kind == "user"
     ends_s = _consent_ends_s(connection, collection, by_person=by_person)
     query = _user_query(collection.id) if by_person else _template_query(collection.id)
+    if kind == "associated":
+        query = query.where(templates.c.is_associated)
     now_s = now.timestamp()
     found = [
         row

@@ -129,6 +129,16 @@ collections = sa.Table(
     sa.Column("wrapped_key", sa.LargeBinary, nullable=False),
     sa.Column("wrapped_mac_key", sa.LargeBinary, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("review", sa.String(16), nullable=False, server_default="none"),
+    sa.Column("beyond_evidence", sa.String(16), nullable=False, server_default="refuse"),
+)
+
+collection_notes = sa.Table(
+    "collection_notes",
+    metadata,
+    _id("collection_id", sa.ForeignKey("collections.id"), primary_key=True),
+    sa.Column("name", sa.String(128), primary_key=True),
+    sa.Column("value", sa.String(256), nullable=False),
 )
 
 person_keys = sa.Table(
@@ -150,6 +160,9 @@ templates = sa.Table(
     sa.Column("image_mac", sa.LargeBinary, nullable=False),
     sa.Column("quality", sa.Text, nullable=False),
     sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("box", sa.Text),
+    sa.Column("sealed_thumbnail", sa.LargeBinary),
+    sa.Column("is_associated", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.ForeignKeyConstraint(
         ["collection_id", "person_id"], ["person_keys.collection_id", "person_keys.person_id"]
     ),
@@ -167,6 +180,68 @@ user_vectors = sa.Table(
     sa.ForeignKeyConstraint(
         ["collection_id", "person_id"], ["person_keys.collection_id", "person_keys.person_id"]
     ),
+)
+
+users = sa.Table(
+    "users",
+    metadata,
+    _id("collection_id", sa.ForeignKey("collections.id"), primary_key=True),
+    _id("person_id", sa.ForeignKey("people.id"), primary_key=True),
+    sa.Column("created_at", UtcTime, nullable=False),
+)
+
+reviews = sa.Table(
+    "reviews",
+    metadata,
+    _id(primary_key=True),
+    _id("collection_id", sa.ForeignKey("collections.id"), index=True),
+    sa.Column("asked_at", UtcTime, nullable=False),
+    sa.Column("expires_at", UtcTime, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("wrapped_key", sa.LargeBinary),
+)
+
+review_pairs = sa.Table(
+    "review_pairs",
+    metadata,
+    _id(primary_key=True),
+    _id("review_id", sa.ForeignKey("reviews.id"), index=True),
+    _id("person_id", sa.ForeignKey("people.id"), index=True),
+    _id("consent_id", sa.ForeignKey("consents.id")),
+    sa.Column("similarity", sa.Float, nullable=False),
+    sa.Column("fmr_at_score", sa.Float, nullable=False),
+    sa.Column("expected_false_candidates", sa.Float, nullable=False),
+    sa.Column("outcome", sa.String(16)),
+    sa.Column("sealed_probe", sa.LargeBinary),
+)
+
+review_judgements = sa.Table(
+    "review_judgements",
+    metadata,
+    _id("pair_id", sa.ForeignKey("review_pairs.id"), primary_key=True),
+    sa.Column("holder", sa.String(64), primary_key=True),
+    sa.Column("verdict", sa.String(16), nullable=False),
+    sa.Column("judged_at", UtcTime, nullable=False),
+)
+
+access_keys = sa.Table(
+    "access_keys",
+    metadata,
+    sa.Column("id", sa.String(20), primary_key=True),
+    sa.Column("holder", sa.String(64), nullable=False),
+    sa.Column("roles", sa.String(64), nullable=False),
+    sa.Column("sealed_secret", sa.LargeBinary),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("revoked_at", UtcTime),
+)
+
+request_tokens = sa.Table(
+    "request_tokens",
+    metadata,
+    sa.Column("operation", sa.String(64), primary_key=True),
+    sa.Column("token", sa.String(64), primary_key=True),
+    sa.Column("request_sha256", sa.String(64), nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
 )
 
 receipts = sa.Table(

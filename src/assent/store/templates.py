@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import uuid
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
 from typing import Any
@@ -16,7 +17,7 @@ from assent.store import fields
 from assent.store.crypto import CollectionKey, PersonKey, image_mac
 from assent.store.galleries import GalleryReads, GalleryWrites
 from assent.store.log import canonical_json
-from assent.store.schema import collections, person_keys, templates, user_vectors
+from assent.store.schema import collections, people, person_keys, templates, user_vectors
 from assent.store.scope import new_id
 from assent.store.values import (
     CollectionRecord,
@@ -26,9 +27,23 @@ from assent.store.values import (
 )
 from assent.types import Float32, Float64, JsonObject, Quality
 
-_PUBLIC = [
-    templates.c[name] for name in ("id", "collection_id", "person_id", "consent_id", "quality", "created_at")
-]
+_PUBLIC_NAMES = (
+    "id",
+    "collection_id",
+    "person_id",
+    "consent_id",
+    "quality",
+    "created_at",
+    "image_mac",
+    "box",
+    "is_associated",
+)
+_PUBLIC = (
+    sa.select(*(templates.c[name] for name in _PUBLIC_NAMES), people.c.ref.label("person_ref"))
+    .select_from(templates)
+    .join(people, people.c.id == templates.c.person_id)
+)
+Box = tuple[float, float, float, float]
 _MIN_MEAN_NORM = 1e-6
 _MEASUREMENTS = tuple(field.name for field in dataclass_fields(Quality) if field.name != "reasons")
 
@@ -60,6 +75,7 @@ def mean_vector(vectors: Float32) -> Float32:
 class _SealedTemplate:
     id: str
     sealed: bytes
+    sealed_thumbnail: bytes | None
 
 
 class TemplateReads(GalleryReads):
@@ -75,10 +91,8 @@ class TemplateReads(GalleryReads):
         Raises:
             NotFound: no such collection or person.
         """
-        query = (
-            sa.select(*_PUBLIC)
-            .where(templates.c.collection_id == self.collection(collection_name).id)
-            .order_by(templates.c.created_at, templates.c.id)
+        query = _PUBLIC.where(templates.c.collection_id == self.collection(collection_name).id).order_by(
+            templates.c.created_at, templates.c.id
         )
         if person_ref is not None:
             query = query.where(templates.c.person_id == self.person(person_ref).id)
@@ -86,7 +100,7 @@ class TemplateReads(GalleryReads):
 
     def template(self, template_id: str) -> TemplateRecord:
         """The template of this id, without its vector. Raises ``NotFound``."""
-        query = sa.select(*_PUBLIC).where(templates.c.id == template_id)
+        query = _PUBLIC.where(templates.c.id == template_id)
         row: Any = self._connection.execute(query).mappings().one_or_none()
         if row is None:
             raise NotFound("no template has this id; it may have been removed or its consent withdrawn")
@@ -99,6 +113,23 @@ class TemplateReads(GalleryReads):
             NotFound: no such collection or person.
             StoreUnavailable: a row was altered or moved.
         """
+        found = list(self.live_templates(collection_name, person_ref).values())
+        return np.stack(found) if found else np.zeros((0, self.collection(collection_name).dim), np.float32)
+
+    def live_templates(
+        self, collection_name: str, person_ref: str, *, only_associated: bool = False
+    ) -> dict[str, Float32]:
+        """One person's templates whose consents are live now, by id: each (D,) float32, oldest first.
+
+        Args:
+            collection_name: where.
+            person_ref: whose.
+            only_associated: leave out those that do not count for the person as a user.
+
+        Raises:
+            NotFound: no such collection or person.
+            StoreUnavailable: a row was altered or moved.
+        """
         collection, person = self.collection(collection_name), self.person(person_ref)
         live = {
             consent.id
@@ -106,15 +137,71 @@ class TemplateReads(GalleryReads):
             if consent.is_live(self._now) and consent.purpose == collection.purpose
         }
         records = [
-            record for record in self.templates(collection_name, person_ref) if record.consent_id in live
+            record
+            for record in self.templates(collection_name, person_ref)
+            if record.consent_id in live and (record.is_associated or not only_associated)
         ]
         if not records:
-            return np.zeros((0, collection.dim), np.float32)
+            return {}
         key = self._person_key(collection.id, person.id)
         if key is None:
             raise StoreUnavailable("a person's key is missing though they have templates; restore a backup")
         sealed = {item.id: item.sealed for item in self._sealed_templates(collection.id, person.id)}
-        return np.stack([key.open_template(record.id, sealed[record.id]) for record in records])
+        return {record.id: key.open_template(record.id, sealed[record.id]) for record in records}
+
+    def template_of_image(self, collection_name: str, image_sha256: bytes) -> TemplateRecord | None:
+        """The template that was made of this very image in this collection, if there is one.
+
+        Args:
+            collection_name: where.
+            image_sha256: 32 bytes, of the image's bytes.
+
+        Raises:
+            NotFound: no such collection.
+        """
+        collection_id = self.collection(collection_name).id
+        mac = self._image_mac(collection_id, image_sha256)
+        query = _PUBLIC.where(templates.c.collection_id == collection_id, templates.c.image_mac == mac)
+        row: Any = self._connection.execute(query).mappings().one_or_none()
+        return None if row is None else _template(row)
+
+    def thumbnails(self, collection_name: str, person_ref: str) -> list[bytes]:
+        """The small pictures of a person's enrolled faces that are kept, as JPEG, newest first.
+
+        Raises:
+            NotFound: no such collection or person.
+            StoreUnavailable: a row was altered or moved.
+        """
+        collection, person = self.collection(collection_name), self.person(person_ref)
+        key = self._person_key(collection.id, person.id)
+        query = (
+            sa.select(templates.c.id, templates.c.sealed_thumbnail)
+            .where(
+                templates.c.collection_id == collection.id,
+                templates.c.person_id == person.id,
+                templates.c.sealed_thumbnail.is_not(None),
+            )
+            .order_by(templates.c.created_at.desc(), templates.c.id)
+        )
+        rows = self._connection.execute(query).all()
+        return [] if key is None else [key.open_thumbnail(row.id, row.sealed_thumbnail) for row in rows]
+
+    def thumbnail(self, template_id: str) -> bytes | None:
+        """The small picture of one enrolled face, or None where none is kept. Raises ``NotFound``."""
+        record = self.template(template_id)
+        key = self._person_key(record.collection_id, record.person_id)
+        sealed = self._connection.execute(
+            sa.select(templates.c.sealed_thumbnail).where(templates.c.id == template_id)
+        ).scalar_one()
+        return None if sealed is None or key is None else key.open_thumbnail(template_id, sealed)
+
+    def _image_mac(self, collection_id: str, image_sha256: bytes) -> bytes:
+        if len(image_sha256) != 32:
+            raise UsageError("image_sha256 must be the 32 bytes of a sha256 digest")
+        wrapped = self._connection.execute(
+            sa.select(collections.c.wrapped_mac_key).where(collections.c.id == collection_id)
+        ).scalar_one()
+        return image_mac(self._collection_key(collection_id).unwrap_mac_key(wrapped), image_sha256)
 
     def _person_key(self, collection_id: str, person_id: str) -> PersonKey | None:
         query = sa.select(person_keys.c.wrapped_key).where(
@@ -127,7 +214,7 @@ class TemplateReads(GalleryReads):
 
     def _sealed_templates(self, collection_id: str, person_id: str) -> list[_SealedTemplate]:
         query = (
-            sa.select(templates.c.id, templates.c.sealed)
+            sa.select(templates.c.id, templates.c.sealed, templates.c.sealed_thumbnail)
             .where(templates.c.collection_id == collection_id, templates.c.person_id == person_id)
             .order_by(templates.c.created_at, templates.c.id)
         )
@@ -146,6 +233,8 @@ class TemplateWrites(TemplateReads, GalleryWrites):
         *,
         image_sha256: bytes,
         quality: JsonObject,
+        box: Box | None = None,
+        thumbnail_jpeg: bytes | None = None,
     ) -> TemplateRecord:
         """Store one template under a live consent; the person's mean and the epoch follow.
 
@@ -158,6 +247,9 @@ class TemplateWrites(TemplateReads, GalleryWrites):
             vector: (D,) float32, unit norm.
             image_sha256: 32 bytes, of the image's bytes; kept only as an HMAC under the collection's own key.
             quality: numbers measured of the face, named as in ``assent.types.Quality``.
+            box: left, top, width, height of the face as shares of the picture's width and height.
+            thumbnail_jpeg: a small picture of the face; kept, sealed under the person's key, only where the
+                collection's policy has people look.
 
         Raises:
             NotFound: no such collection, person or consent.
@@ -175,17 +267,20 @@ class TemplateWrites(TemplateReads, GalleryWrites):
         vectors = self._vectors_with(collection.id, person.id, vector)
         mean = mean_vector(vectors)
         key = self._person_key(collection.id, person.id) or self._new_person_key(collection.id, person.id)
-        record = TemplateRecord(new_id(), collection.id, person.id, consent.id, dict(quality), self._now)
+        template_id = new_id()
+        thumbnail = thumbnail_jpeg if collection.keeps_thumbnails else None
         self._connection.execute(
             sa.insert(templates).values(
-                id=record.id,
+                id=template_id,
                 collection_id=collection.id,
                 person_id=person.id,
                 consent_id=consent.id,
-                sealed=key.seal_template(record.id, vector),
+                sealed=key.seal_template(template_id, vector),
                 image_mac=mac,
                 quality=quality_text,
                 created_at=self._now,
+                box=None if box is None else json.dumps([_share(value) for value in box]),
+                sealed_thumbnail=None if thumbnail is None else key.seal_thumbnail(template_id, thumbnail),
             )
         )
         self._write_user_vector(collection.id, person.id, key, mean, len(vectors))
@@ -193,14 +288,14 @@ class TemplateWrites(TemplateReads, GalleryWrites):
         self.append_log(
             "template.added",
             {
-                "template_id": record.id,
+                "template_id": template_id,
                 "collection_id": collection.id,
                 "person_id": person.id,
                 "consent_id": consent.id,
                 "epoch": epoch,
             },
         )
-        return record
+        return self.template(template_id)
 
     def remove_template(self, template_id: str) -> DestroyedTemplates:
         """Delete one template; the consent stands. The person gets a new key. Logged as ``template.removed``.
@@ -238,12 +333,7 @@ class TemplateWrites(TemplateReads, GalleryWrites):
 
     def _new_image_mac(self, collection_id: str, image_sha256: bytes) -> bytes:
         """The image's MAC in this collection; ``AlreadyExists`` where it is enrolled there."""
-        if len(image_sha256) != 32:
-            raise UsageError("image_sha256 must be the 32 bytes of a sha256 digest")
-        wrapped = self._connection.execute(
-            sa.select(collections.c.wrapped_mac_key).where(collections.c.id == collection_id)
-        ).scalar_one()
-        mac = image_mac(self._collection_key(collection_id).unwrap_mac_key(wrapped), image_sha256)
+        mac = self._image_mac(collection_id, image_sha256)
         query = sa.select(templates.c.id).where(
             templates.c.collection_id == collection_id, templates.c.image_mac == mac
         )
@@ -334,10 +424,15 @@ class TemplateWrites(TemplateReads, GalleryWrites):
         )
         vectors = [old_key.open_template(item.id, item.sealed) for item in remaining]
         for item, vector in zip(remaining, vectors, strict=True):
+            thumbnail = None
+            if item.sealed_thumbnail is not None:
+                thumbnail = fresh.key.seal_thumbnail(
+                    item.id, old_key.open_thumbnail(item.id, item.sealed_thumbnail)
+                )
             self._connection.execute(
                 sa.update(templates)
                 .where(templates.c.id == item.id)
-                .values(sealed=fresh.key.seal_template(item.id, vector))
+                .values(sealed=fresh.key.seal_template(item.id, vector), sealed_thumbnail=thumbnail)
             )
         self._write_user_vector(
             collection_id, person_id, fresh.key, _mean_of_remaining(np.stack(vectors)), len(vectors)
@@ -350,7 +445,18 @@ def _of_person(statement: Any, table: sa.Table, collection_id: str, person_id: s
 
 
 def _template(row: Any) -> TemplateRecord:
-    return TemplateRecord(**{**row, "quality": json.loads(row["quality"])})
+    values = dict(row)
+    # Rekognition's programs expect a UUID: 122 bits of the HMAC, which differ from collection to collection.
+    image_id = uuid.UUID(bytes=bytes(values.pop("image_mac")[:16]), version=4)
+    box = None if values["box"] is None else tuple(json.loads(values["box"]))
+    quality = json.loads(values["quality"])
+    return TemplateRecord(**{**values, "quality": quality, "box": box, "image_id": str(image_id)})
+
+
+def _share(value: float) -> float:
+    if not math.isfinite(value):
+        raise UsageError("box must be four finite shares of the picture's width and height, got another")
+    return round(float(value), 6)
 
 
 def _quality_text(quality: JsonObject) -> str:

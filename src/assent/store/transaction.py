@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from assent.store.access import AccessReads
 from assent.store.exports import ExportReads
+from assent.store.reviews import ReviewReads
 from assent.store.rotation import RotationWrites
+from assent.store.users import UserReads
 from assent.store.withdrawal import WithdrawalWrites
 
 
-class Reading(ExportReads):
-    """A read-only snapshot: people, notices, consents, collections, templates, receipts, log, export."""
+class Reading(AccessReads, ExportReads, UserReads, ReviewReads):
+    """A read-only snapshot: people, notices, consents, collections, templates, users, reviews, keys, receipts, log."""
 
 
 class Transaction(WithdrawalWrites, RotationWrites, Reading):

@@ -13,7 +13,7 @@ from assent.types import Float32, Float64, Int64, JsonObject
 # 740 ILCS 14/15(a): destroyed within three years of the person's last interaction, or earlier
 MAX_IDLE_YEARS = 3
 
-GalleryKind = Literal["user", "template"]
+GalleryKind = Literal["user", "template", "associated"]
 
 
 class ConsentMethod(StrEnum):
@@ -23,6 +23,20 @@ class ConsentMethod(StrEnum):
     ELECTRONIC_SIGNATURE = "electronic-signature"
     ONLINE_FORM = "online-form"
     RECORDED_STATEMENT = "recorded-statement"
+
+
+class ReviewPolicy(StrEnum):
+    """Who must look before a search of a collection names anybody."""
+
+    NONE = "none"
+    TWO_PERSON = "two-person"
+
+
+class BeyondEvidence(StrEnum):
+    """What a search does in a gallery that is larger than the calibration's evidence supports."""
+
+    REFUSE = "refuse"
+    REVIEW = "review"
 
 
 class EndCause(StrEnum):
@@ -157,6 +171,8 @@ class CollectionRecord:
         dim: length of its templates; fixed.
         epoch: grows with every change of what a search could return.
         created_at: UTC.
+        review: who must look before a search names anybody.
+        beyond_evidence: what a search does in a gallery larger than the evidence supports.
     """
 
     id: str
@@ -168,6 +184,13 @@ class CollectionRecord:
     dim: int
     epoch: int
     created_at: datetime
+    review: ReviewPolicy = ReviewPolicy.NONE
+    beyond_evidence: BeyondEvidence = BeyondEvidence.REFUSE
+
+    @property
+    def keeps_thumbnails(self) -> bool:
+        """Whether people may have to look: only then are small pictures of enrolled faces kept, sealed."""
+        return self.review is ReviewPolicy.TWO_PERSON or self.beyond_evidence is BeyondEvidence.REVIEW
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +217,10 @@ class TemplateRecord:
         consent_id: the yes it rests on.
         quality: numbers measured at enrolment.
         created_at: UTC.
+        person_ref: what the caller calls them.
+        image_id: UUID that is the same for the same picture in the same collection, and nowhere else.
+        box: where the face was: left, top, width, height as shares of the picture's width and height.
+        is_associated: whether it counts when the person is searched for as a user.
     """
 
     id: str
@@ -202,6 +229,29 @@ class TemplateRecord:
     consent_id: str
     quality: JsonObject
     created_at: datetime
+    person_ref: str
+    image_id: str
+    box: tuple[float, float, float, float] | None = None
+    is_associated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UserRecord:
+    """A person of whom somebody said which photos count (a Rekognition user).
+
+    Attributes:
+        collection_id: where.
+        person_id: random UUID.
+        person_ref: what the caller calls them.
+        created_at: UTC.
+        num_templates: photos that count.
+    """
+
+    collection_id: str
+    person_id: str
+    person_ref: str
+    created_at: datetime
+    num_templates: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -213,15 +263,15 @@ class GalleryRows:
 
     Attributes:
         collection_id: which collection.
-        kind: ``user`` (one mean per person) or ``template``.
+        kind: ``user`` (one mean per person), ``template``, or ``associated`` (the templates that count for users).
         epoch: the collection's epoch that these rows belong to.
         vectors: (N, D) float32, unit norm.
         person_ids: N random UUIDs; repeated where a person has several templates.
         person_refs: N, what the caller calls them.
-        template_ids: N for ``template``; empty for ``user``.
+        template_ids: N; empty for ``user``.
         consent_expires_at_s: (N,) float64, seconds since 1970 UTC; the earliest of the consents a row rests
             on.
-        num_templates: (N,) int64; 1 for ``template``.
+        num_templates: (N,) int64; 1 but for ``user``.
     """
 
     collection_id: str

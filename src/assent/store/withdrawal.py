@@ -1,4 +1,7 @@
-"""A no: the consent ends, its templates go, their key is destroyed, a receipt is made; in one transaction."""
+"""A no: the consent ends, its templates and pending candidates go, their key is destroyed, a receipt is made.
+
+All in one transaction.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,11 @@ from assent.errors import NoLiveConsent
 from assent.store import fields
 from assent.store.consents import ConsentWrites
 from assent.store.log import canonical_json
+from assent.store.reviews import ReviewWrites
 from assent.store.schema import consents, people, receipts, templates
 from assent.store.scope import Scope, new_id
 from assent.store.templates import TemplateWrites
+from assent.store.users import UserWrites
 from assent.store.values import (
     ConsentRecord,
     DestroyedTemplates,
@@ -25,8 +30,8 @@ from assent.store.values import (
 
 _NEARLY_THREE_YEARS: Final = timedelta(days=1095)
 _PROVES: Final = (
-    "These records marked the consent as ended, deleted every template that rested on it, destroyed the "
-    "keys that had sealed them, and logged it, in one transaction."
+    "These records marked the consent as ended, deleted every template, picture and pending candidate that rested on "
+    "it, destroyed the keys that had sealed them, and logged it, in one transaction."
 )
 _DOES_NOT_PROVE: Final = (
     "It does not prove that nobody copied anything before. A backup made earlier, of the database "
@@ -52,7 +57,7 @@ class ReceiptReads(Scope):
         ]
 
 
-class WithdrawalWrites(TemplateWrites, ConsentWrites, ReceiptReads):
+class WithdrawalWrites(TemplateWrites, ConsentWrites, UserWrites, ReviewWrites, ReceiptReads):
     """Ending consents."""
 
     def withdraw(
@@ -154,6 +159,7 @@ class WithdrawalWrites(TemplateWrites, ConsentWrites, ReceiptReads):
             "withdrawal_reason": None if not reason else fields.line("reason", reason, max_chars=1000),
             "withdrawal_channel": None if not channel else fields.line("channel", channel, max_chars=64),
         }
+        self._drop_pairs_on(consent.id)
         destroyed = tuple(
             self._destroy_templates(collection_id, consent.person_id, template_ids)
             for collection_id, template_ids in self._templates_by_collection(consent.id).items()
@@ -161,6 +167,7 @@ class WithdrawalWrites(TemplateWrites, ConsentWrites, ReceiptReads):
         self._connection.execute(
             sa.update(consents).where(consents.c.id == consent.id).values(withdrawn_at=self._now, **said)
         )
+        self._drop_users_without_consent(consent.person_ref)
         self._has_destroyed = True
         return self._write_receipt(consent, cause, destroyed)
 

@@ -1,9 +1,11 @@
 """Promises held by the database itself, whatever a bug above it tries (SQLite and PostgreSQL).
 
-Each refusal is named; ``assent.store.faults`` turns the name into a typed error. Frozen with revision 0001.
+Frozen with revision 0001.
 """
 
 from __future__ import annotations
+
+from assent.store.migrations.triggers import Rule, postgresql_trigger, sqlite_trigger
 
 CONSENT_FACTS = (
     "id",
@@ -21,8 +23,7 @@ CONSENT_FACTS = (
 COLLECTION_FACTS = ("id", "purpose", "model_digest", "dim")
 TEMPLATE_FACTS = ("id", "collection_id", "person_id", "consent_id", "image_mac")
 
-# (table, operation, name of the refusal, condition over OLD and NEW; None refuses always)
-_RULES: tuple[tuple[str, str, str, str | None], ...] = (
+_RULES: tuple[Rule, ...] = (
     (
         "templates",
         "INSERT",
@@ -83,36 +84,30 @@ def _condition(condition: str | None, differs: str) -> str:
     return condition
 
 
+def _name(number: int, rule: Rule) -> str:
+    return f"{rule[0]}_{rule[1].lower()}_{number}"
+
+
 def sqlite_statements() -> list[str]:
-    """One trigger per rule. BEFORE INSERT also sees ``INSERT OR REPLACE``."""
+    """One trigger per rule."""
     return [
-        f"CREATE TRIGGER {table}_{operation.lower()}_{number} BEFORE {operation} ON {table}"
-        f" WHEN {_condition(condition, 'IS NOT')}"
-        f" BEGIN SELECT RAISE(ABORT, 'assent: {refusal}'); END"
-        for number, (table, operation, refusal, condition) in enumerate(_RULES, start=1)
+        sqlite_trigger(rule, _name(number, rule), _condition(rule[3], "IS NOT"))
+        for number, rule in enumerate(_RULES, start=1)
     ]
 
 
 def postgresql_statements() -> list[str]:
-    """One function and trigger per rule; 23514 is check_violation, which drivers report as integrity."""
-    statements = []
-    for number, (table, operation, refusal, condition) in enumerate(_RULES, start=1):
-        name = f"{table}_{operation.lower()}_{number}"
-        row = "OLD" if operation == "DELETE" else "NEW"
+    """One function and trigger per rule."""
+    statements: list[str] = []
+    for number, rule in enumerate(_RULES, start=1):
         # the consent row is locked, so that a withdrawal at the same moment comes wholly before or after
         lock = (
             "PERFORM 1 FROM consents WHERE id = NEW.consent_id FOR SHARE; "
-            if (table, operation) == ("templates", "INSERT")
+            if rule[:2] == ("templates", "INSERT")
             else ""
         )
-        statements.append(
-            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {lock}"
-            f"IF {_condition(condition, 'IS DISTINCT FROM')} THEN"
-            f" RAISE EXCEPTION 'assent: {refusal}' USING ERRCODE = '23514'; END IF; RETURN {row}; END $$"
-        )
-        statements.append(
-            f"CREATE TRIGGER {name} BEFORE {operation} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()"
-        )
+        condition = _condition(rule[3], "IS DISTINCT FROM")
+        statements += postgresql_trigger(rule, _name(number, rule), condition, first=lock)
     statements.append(
         "CREATE FUNCTION refuse_truncate() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
         " RAISE EXCEPTION USING MESSAGE = 'assent: ' || TG_TABLE_NAME || '-is-not-truncated',"

@@ -94,7 +94,9 @@ class Console:
                 form = await read_form(request, max_bytes=limit)
             except FormTooLarge as error:
                 text = f"The files have more than the {error.max_bytes:,} bytes that are read at once."
-                return self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{text} Send fewer or smaller ones.")
+                return self._refuse(
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{text} Send fewer or smaller ones."
+                )
             except FormMalformed:
                 return self._refuse(HTTPStatus.BAD_REQUEST, "That is not a form of this console.")
             except ClientDisconnect:
@@ -117,9 +119,7 @@ class Console:
             return None
         return session, found[0]
 
-    def _answer(
-        self, page: Page, request: Request, session: Session, key: AccessKey, form: Form
-    ) -> Response:
+    def _answer(self, page: Page, request: Request, session: Session, key: AccessKey, form: Form) -> Response:
         visit = Visit(
             request=request,
             assent=self._assent.acting_as(key),
@@ -136,11 +136,15 @@ class Console:
         except Exception as error:  # noqa: BLE001
             # Whatever it is, the visitor gets a page, and the log the kind and place, not what it was about.
             _log.error("Error: %s at %s %s", _place(error), page.method, page.path)
-            return self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "Something broke in the server; it is in its log.")
+            return self._refuse(
+                HTTPStatus.INTERNAL_SERVER_ERROR, "Something broke in the server; it is in its log."
+            )
 
     def _refuse(self, status: int, message: str) -> Response:
         values = {"title": title_of(status), "message": message, "here": "", "navigation": [], "holder": ""}
-        return self._shared.pages.html("error.html", status, values | {"notes": [], "form_token": "", "error": ""})
+        return self._shared.pages.html(
+            "error.html", status, values | {"notes": [], "form_token": "", "error": ""}
+        )
 
 
 _FROM_ELSEWHERE = (

@@ -111,7 +111,10 @@ async def read_form(request: Request, *, max_bytes: int) -> Form:
         FormTooLarge: the body is larger; it was read to its end and dropped, so that the browser shows the answer.
         FormMalformed: another content type, or not what a browser sends.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    content_type = request.headers.get("content-type", "").lower()
+    if "charset" in content_type and "utf-8" not in content_type:
+        raise FormMalformed("expected a form in UTF-8, got another encoding")  # the parser would take any of Python's
+    kind = content_type.partition(";")[0].strip()
     stream = _limited(request, max_bytes)
     try:
         if kind == "multipart/form-data":

@@ -32,6 +32,7 @@ class Pages:
         self._templates.filters |= {
             "when": wording.when,
             "day": wording.day,
+            "last_day": wording.last_day,
             "one_in": wording.one_in,
             "expected": wording.expected,
             "reason": wording.reason,

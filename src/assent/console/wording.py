@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
@@ -73,6 +73,11 @@ def when(at: datetime) -> str:
 def day(at: datetime) -> str:
     """A day, in UTC."""
     return at.astimezone(UTC).strftime("%Y-%m-%d")
+
+
+def last_day(ends_at: datetime) -> str:
+    """The last day that is covered by what ends at a moment: the day before, where that is midnight."""
+    return day(ends_at - timedelta(microseconds=1))
 
 
 def plural(count: int, one: str, many: str = "") -> str:

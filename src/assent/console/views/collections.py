@@ -74,7 +74,9 @@ def set_policy(visit: Visit) -> Response:
     target = form.number("fpir_percent") if form.text("policy") == "custom" else None
     try:
         if form.text("policy") == "custom" and target is None:
-            raise UsageError("a target of your own is a share of searches in percent, such as 0.5; fill it in")
+            raise UsageError(
+                "a target of your own is a share of searches in percent, such as 0.5; fill it in"
+            )
         visit.assent.collections.set_policy(
             name,
             policy="default" if target is not None else form.text("policy"),
@@ -104,7 +106,9 @@ def why_not_searchable(summary: CollectionSummary) -> str:
     if not summary.num_people:
         return "Nobody is enrolled yet."
     if summary.n_max is None:
-        return "There is no calibration for its model, and no search without an error rate (assent calibrate)."
+        return (
+            "There is no calibration for its model, and no search without an error rate (assent calibrate)."
+        )
     beyond = summary.collection.beyond_evidence
     if summary.num_people > summary.n_max and beyond is BeyondEvidence.REFUSE:
         return (

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from assent.console.views.people import enrolled
 from assent.console.visit import Page, Visit, sentence, status_of
-from assent.console.wording import day
+from assent.console.wording import day, last_day
 from assent.errors import AlreadyExists, AssentError, ConsentError, IncompleteConsent, NotFound, UsageError
 from assent.service.people import LEGAL_BASIS, MAX_NOTICE_BYTES
 from assent.store.values import ConsentMethod, NoticeRecord
@@ -114,7 +114,7 @@ def record(visit: Visit) -> Response:
         )
     except (ConsentError, UsageError, AlreadyExists) as error:
         return _second(visit, ref, version, language, text, error)
-    note = f"Recorded: {consent.purpose} until {day(consent.expires_at - timedelta(seconds=1))}. Next: add photos."
+    note = f"Recorded: {consent.purpose} until {last_day(consent.expires_at)}. Next: add photos."
     return visit.go("/person", id=ref, note=note)
 
 

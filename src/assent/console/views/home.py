@@ -10,7 +10,7 @@ from assent.console.views.collections import why_not_searchable
 from assent.console.views.log import log_state
 from assent.console.views.standing import has_run_out, is_ending
 from assent.console.visit import Page, Visit, address
-from assent.console.wording import day, plural
+from assent.console.wording import last_day, plural
 from assent.store.access import Role
 
 MAX_LISTED = 10
@@ -73,7 +73,9 @@ def _counts(visit: Visit) -> list[tuple[str, str, str]]:
 
 def _reviews(visit: Visit) -> list[Matter]:
     waiting = visit.assent.reviews.queue()
-    return [Matter(f"{plural(len(waiting), 'pair')} to look at, each by two people.", "/reviews")] * bool(waiting)
+    return [Matter(f"{plural(len(waiting), 'pair')} to look at, each by two people.", "/reviews")] * bool(
+        waiting
+    )
 
 
 def _consents(visit: Visit) -> list[Matter]:
@@ -83,14 +85,16 @@ def _consents(visit: Visit) -> list[Matter]:
     soon = sorted((item for item in held if is_ending(item, now)), key=lambda item: item.effective_expires_at)
     found = [
         Matter(
-            f"The consent of {item.person_ref} to {item.purpose} ends on {day(item.effective_expires_at)}.",
+            f"The consent of {item.person_ref} to {item.purpose} ends on {last_day(item.effective_expires_at)}.",
             f"/consents/{item.id}",
         )
         for item in soon[:MAX_LISTED]
     ]
     if len(soon) > MAX_LISTED:
         found.append(
-            Matter(f"{plural(len(soon) - MAX_LISTED, 'more consent')} end within 30 days.", "/people?ending=1")
+            Matter(
+                f"{plural(len(soon) - MAX_LISTED, 'more consent')} end within 30 days.", "/people?ending=1"
+            )
         )
     if ended:
         found.insert(0, Matter(f"The term of {plural(len(ended), 'consent')} has ended.", "/sweep"))
@@ -113,7 +117,9 @@ def _log(visit: Visit) -> list[Matter]:
     if state.problem:
         return [Matter(f"The log: {state.problem}", "/log")]
     if state.num_unsigned:
-        return [Matter(f"{plural(state.num_unsigned, 'entry', 'entries')} of the log not signed yet.", "/log")]
+        return [
+            Matter(f"{plural(state.num_unsigned, 'entry', 'entries')} of the log not signed yet.", "/log")
+        ]
     return []
 
 

@@ -9,8 +9,8 @@ from datetime import datetime
 
 from starlette.responses import Response
 
-from assent.console.visit import Page, Visit, address, sentence, status_of
 from assent.console.views.standing import ENDING_SOON, Standing, standing_of
+from assent.console.visit import Page, Visit, address, sentence, status_of
 from assent.errors import AlreadyExists, UsageError
 from assent.store.values import ConsentRecord, PersonRecord, TemplateRecord
 

@@ -11,8 +11,8 @@ from assent.console.views.people import open_purposes
 from assent.console.visit import Page, Visit, sentence
 from assent.errors import (
     AlreadyExists,
-    FaceMismatch,
     FaceError,
+    FaceMismatch,
     ImageError,
     NoFace,
     PoorQuality,
@@ -143,4 +143,3 @@ PAGES = (
     Page("POST", "/photos", add_photos, takes_files=True),
     Page("POST", "/photos/remove", remove),
 )
-

@@ -65,7 +65,9 @@ def judge(visit: Visit) -> Response:
 
 def outcome(visit: Visit) -> Response:
     """What two people made of one search."""
-    return visit.page("review.html", review=visit.assent.reviews.outcome(visit.request.path_params["review_id"]))
+    return visit.page(
+        "review.html", review=visit.assent.reviews.outcome(visit.request.path_params["review_id"])
+    )
 
 
 PAGES = (
@@ -74,4 +76,3 @@ PAGES = (
     Page("GET", "/pairs/{pair_id}", pair),
     Page("POST", "/pairs/{pair_id}", judge),
 )
-

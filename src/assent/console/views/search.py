@@ -79,7 +79,9 @@ def _count(number: float | None) -> int:
     if number is None:
         return DEFAULT_CANDIDATES
     if not (1 <= number <= MAX_CANDIDATES and number == int(number)):
-        raise UsageError(f"candidates for each face are a whole number, 1 to {MAX_CANDIDATES}, got something else")
+        raise UsageError(
+            f"candidates for each face are a whole number, 1 to {MAX_CANDIDATES}, got something else"
+        )
     return int(number)
 
 

@@ -61,6 +61,23 @@ class Settings(BaseSettings):
         default=100_000_000, ge=1, description="Largest image that is decoded, pixels (width x height)."
     )
 
+    default_purpose: str | None = Field(
+        default=None,
+        description="The purpose of a collection that a Rekognition program makes without the tag `assent:purpose`.",
+    )
+    region: str = Field(
+        default="us-east-1",
+        description="The AWS region that the server's ARNs name and signatures are made for.",
+    )
+    account: str = Field(
+        default="000000000000",
+        pattern=r"^\d{12}$",
+        description="The AWS account that the server's ARNs name.",
+    )
+    review_days: float = Field(
+        default=7.0, gt=0, le=90, description="How long a review waits for two people before it lapses, days."
+    )
+
     @cached_property
     def key_path(self) -> Path:
         """The master key's file."""

@@ -5,6 +5,7 @@ a person's name or a secret. ``exit_code`` is what the command line exits with (
 
     AssentError                      1
     |- UsageError                    2   the caller's words are off (also typer's own code)
+    |  `- QuotaExceeded                  more than this version holds
     |- ImageError                    3
     |  |- UnreadableImage                truncated, not an image, a format that is not accepted
     |  `- ImageTooLarge                  over the limit on bytes or pixels
@@ -71,6 +72,10 @@ class UsageError(AssentError, ValueError):
     """An argument is outside what is accepted."""
 
     exit_code = 2
+
+
+class QuotaExceeded(UsageError):
+    """More than this version holds of something."""
 
 
 class ImageError(AssentError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -11,15 +12,29 @@ from typing import TYPE_CHECKING, Self
 from assent.config import Settings
 from assent.errors import UsageError
 from assent.models.store import ModelStore
-from assent.service import annotating, detecting, enrolling, importing, searching, verifying
+from assent.service import annotating, comparing, detecting, enrolling, importing, searching, verifying
+from assent.service.access import AccessKeys
 from assent.service.collections import Collections
 from assent.service.context import Clock, Context, default_actor
 from assent.service.faces import Choose
+from assent.service.galleries import Among
 from assent.service.images import ImageSource
 from assent.service.importing import ImportedRow
 from assent.service.logbook import Logbook
 from assent.service.people import Consents, People
-from assent.service.results import AnnotatedPhoto, DetectionResult, Enrolment, SearchResult, Verification
+from assent.service.results import (
+    AnnotatedPhoto,
+    Comparison,
+    DetectionResult,
+    Enrolment,
+    IndexedPhoto,
+    SearchResult,
+    Verification,
+)
+from assent.service.reviewing import Reviews
+from assent.service.searching import Faces
+from assent.service.users import Users
+from assent.store.access import AccessKey, Role
 from assent.store.records import Records, utc_now
 from assent.types import JsonObject
 
@@ -58,6 +73,9 @@ class Assent:
         people: add, list, erase people; export what is held on one.
         consents: record, list, withdraw consents.
         collections: make, list, delete collections; set their policy.
+        users: people of whom somebody said which photos count.
+        reviews: what two people must look at before a search names anybody.
+        access: keys for whoever asks over the network.
         logbook: the record of acts: list, sign, verify, prove, export.
         models: pull, add and verify model files.
         settings: where things are.
@@ -76,15 +94,32 @@ class Assent:
         if data_dir is not None:
             chosen = chosen.model_copy(update={"data_dir": Path(data_dir)})
         self.settings = chosen
-        records = Records.open(
-            chosen.records_url, chosen.key_path, clock=clock, actor=actor or default_actor()
-        )
-        self._ctx = Context(chosen, records, clock=clock, engine=engine)
-        self.people = People(self._ctx)
-        self.consents = Consents(self._ctx)
-        self.collections = Collections(self._ctx)
-        self.logbook = Logbook(self._ctx)
-        self.models: ModelStore = self._ctx.models
+        who = actor or default_actor()
+        records = Records.open(chosen.records_url, chosen.key_path, clock=clock, actor=who)
+        self._bind(Context(chosen, records, clock=clock, actor=who, engine=engine))
+
+    def _bind(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self.people = People(ctx)
+        self.consents = Consents(ctx)
+        self.collections = Collections(ctx)
+        self.users = Users(ctx)
+        self.reviews = Reviews(ctx)
+        self.access = AccessKeys(ctx)
+        self.logbook = Logbook(ctx)
+        self.models: ModelStore = ctx.models
+
+    def acting_as(self, key: AccessKey) -> Assent:
+        """The same open data folder for the holder of an access key; cheap, one for each request.
+
+        Everything done through it is logged as theirs and held to the key's roles. Only the original is closed.
+
+        Args:
+            key: as ``access.authenticate`` gives it.
+        """
+        view = copy.copy(self)
+        view._bind(self._ctx.acting_as(key))
+        return view
 
     def __enter__(self) -> Self:
         return self
@@ -120,6 +155,14 @@ class Assent:
             allow_mismatch=allow_mismatch,
         )
 
+    def index(
+        self, image: ImageSource, *, person: str, collection: str, allow_mismatch: bool = False
+    ) -> IndexedPhoto:
+        """Enrol the largest face; a poor or absent one is an answer (see ``assent.service.enrolling.index``)."""
+        return enrolling.index(
+            self._ctx, image, person=person, collection=collection, allow_mismatch=allow_mismatch
+        )
+
     def search(
         self,
         image: ImageSource,
@@ -129,6 +172,8 @@ class Assent:
         threshold: float | None = None,
         max_candidates: int = 5,
         thorough: bool = False,
+        faces: Faces = "all",
+        among: Among = "people",
     ) -> SearchResult:
         """Who of a collection may be in a photo (see ``assent.service.searching.search``)."""
         return searching.search(
@@ -139,7 +184,53 @@ class Assent:
             threshold=threshold,
             max_candidates=max_candidates,
             thorough=thorough,
+            faces=faces,
+            among=among,
         )
+
+    def search_template(
+        self,
+        template_id: str,
+        *,
+        collection: str,
+        purpose: str,
+        threshold: float | None = None,
+        max_candidates: int = 5,
+        among: Among = "people",
+    ) -> SearchResult:
+        """Who is like the person in an enrolled photo (see ``assent.service.searching.search_template``)."""
+        return searching.search_template(
+            self._ctx,
+            template_id,
+            collection=collection,
+            purpose=purpose,
+            threshold=threshold,
+            max_candidates=max_candidates,
+            among=among,
+        )
+
+    def search_person(
+        self,
+        person: str,
+        *,
+        collection: str,
+        purpose: str,
+        threshold: float | None = None,
+        max_candidates: int = 5,
+    ) -> SearchResult:
+        """Which other users are like one (see ``assent.service.searching.search_person``)."""
+        return searching.search_person(
+            self._ctx,
+            person,
+            collection=collection,
+            purpose=purpose,
+            threshold=threshold,
+            max_candidates=max_candidates,
+        )
+
+    def compare(self, source: ImageSource, target: ImageSource, *, threshold: float = 80.0) -> Comparison:
+        """Which faces of one photo may be the person in another (see ``assent.service.comparing.compare``)."""
+        return comparing.compare(self._ctx, source, target, threshold=threshold)
 
     def verify(
         self,
@@ -213,7 +304,9 @@ class Assent:
             UsageError: a folder or file that is not there or malformed, or the ``calibrate`` extra is not installed.
             TooFewTrials: too few people.
             CalibrationContradicted: the reporting half disagrees with the choosing half; no profile is written.
+            Forbidden: the caller is no admin.
         """
+        self._ctx.require(Role.ADMIN)
         try:
             from assent.service.calibrating import CalibrationOptions, calibrate_folders
         except ModuleNotFoundError as error:
@@ -244,7 +337,11 @@ class Assent:
 
         Older backups of the records can then no longer be decrypted, so that people who withdrew are gone from
         these too.
+
+        Raises:
+            Forbidden: the caller is no admin.
         """
+        self._ctx.require(Role.ADMIN)
         self._ctx.records.rotate_master_key()
 
     def now(self) -> datetime:

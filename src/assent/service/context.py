@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
 from collections.abc import Callable
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING
 
 from assent.calibration.profile import CalibrationProfile, builtin_profile
 from assent.config import Settings
-from assent.errors import CalibrationError, NoCalibration
+from assent.errors import CalibrationError, Forbidden, NoCalibration
 from assent.models.store import ModelStore
 from assent.service.galleries import Galleries
+from assent.store.access import AccessKey, Role
 from assent.store.records import Records
 
 if TYPE_CHECKING:
@@ -38,6 +40,15 @@ def _read_profile(path: Path) -> CalibrationProfile:
         raise CalibrationError(f"{path}: {error.message}") from error
 
 
+class _Loaded:
+    """What is loaded when first used, shared by every view of one data folder."""
+
+    def __init__(self, engine: FaceEngine | None) -> None:
+        self.lock = threading.Lock()
+        self.engine = engine
+        self.profiles: dict[str, CalibrationProfile] = {}
+
+
 class Context:
     """The parts of one open data folder; networks and galleries are loaded when first used.
 
@@ -45,6 +56,7 @@ class Context:
         settings: where things are.
         records: the open records.
         clock: gives the present moment.
+        actor: who acts, where nobody came with a key.
         engine: networks that are loaded already.
     """
 
@@ -54,16 +66,37 @@ class Context:
         records: Records,
         *,
         clock: Clock,
+        actor: str,
         engine: FaceEngine | None = None,
     ) -> None:
         self.settings = settings
         self.records = records
         self.clock = clock
+        self.actor = actor
+        self.caller: AccessKey | None = None
         self.models = ModelStore(settings.models_path)
         self.galleries = Galleries()
-        self._lock = threading.Lock()
-        self._engine = engine
-        self._profiles: dict[str, CalibrationProfile] = {}
+        self._loaded = _Loaded(engine)
+
+    def acting_as(self, key: AccessKey) -> Context:
+        """The same data folder for the holder of a key: logged as theirs, and held to the key's roles."""
+        view = copy.copy(self)
+        view.records = self.records.acting_as(key.actor)
+        view.actor, view.caller = key.holder, key
+        return view
+
+    def require(self, *roles: Role) -> None:
+        """Refuse what the caller's key does not open; whoever has the data folder itself may do everything.
+
+        Raises:
+            Forbidden: the key has none of these roles.
+        """
+        if self.caller is not None and not self.caller.has(*roles):
+            needed = " or ".join(sorted({*roles, Role.ADMIN}))
+            raise Forbidden(
+                f"this needs a key with the role {needed}, yours has {', '.join(sorted(self.caller.roles))}; "
+                "ask whoever runs this server (assent keys make)"
+            )
 
     @property
     def engine(self) -> FaceEngine:
@@ -75,15 +108,15 @@ class Context:
         """
         from assent.vision.engine import FaceEngine  # ONNX Runtime loads only when a photo comes
 
-        with self._lock:
-            if self._engine is None:
-                self._engine = FaceEngine.open(
+        with self._loaded.lock:
+            if self._loaded.engine is None:
+                self._loaded.engine = FaceEngine.open(
                     self.models,
                     detector=self.settings.detector,
                     embedder=self.settings.embedder,
                     threads=self.settings.threads,
                 )
-            return self._engine
+            return self._loaded.engine
 
     @property
     def calibrations_dir(self) -> Path:
@@ -97,10 +130,10 @@ class Context:
             NoCalibration: there is none; without one there is no score.
             CalibrationError: a file in the calibrations folder cannot be read.
         """
-        with self._lock:
-            if model_digest not in self._profiles:
-                self._profiles[model_digest] = self._find_profile(model_digest)
-            return self._profiles[model_digest]
+        with self._loaded.lock:
+            if model_digest not in self._loaded.profiles:
+                self._loaded.profiles[model_digest] = self._find_profile(model_digest)
+            return self._loaded.profiles[model_digest]
 
     def _find_profile(self, model_digest: str) -> CalibrationProfile:
         own = [_read_profile(path) for path in sorted(self.calibrations_dir.glob("*.json"))]
@@ -117,11 +150,11 @@ class Context:
 
     def forget_profiles(self) -> None:
         """Read the calibrations anew at the next search."""
-        with self._lock:
-            self._profiles.clear()
+        with self._loaded.lock:
+            self._loaded.profiles.clear()
 
     def close(self) -> None:
         """Drop templates and networks from memory and close the records."""
         self.galleries.forget()
-        self._engine = None
+        self._loaded.engine = None
         self.records.close()

@@ -6,6 +6,7 @@ from assent.service.context import Context
 from assent.service.faces import load_faces
 from assent.service.images import ImageSource
 from assent.service.results import DetectionResult
+from assent.store.access import Role
 from assent.vision.quality import ENROLMENT_GATE
 
 
@@ -15,7 +16,9 @@ def detect(ctx: Context, image: ImageSource, *, thorough: bool = False) -> Detec
     Raises:
         NotFound: no such file.
         ImageError: the photo cannot be read.
+        Forbidden: the caller is neither enroller nor searcher.
     """
+    ctx.require(Role.ENROLLER, Role.SEARCHER)
     photo = load_faces(ctx, image, gate=ENROLMENT_GATE, thorough=thorough)
     height, width = photo.image_rgb.shape[:2]
     return DetectionResult(

@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 
 from assent.errors import FaceMismatch, NoCalibration, UsageError
 from assent.service.context import Context
-from assent.service.faces import Choose, choose_face, load_faces, require_quality
+from assent.service.faces import Choose, Photo, choose_face, load_faces, require_quality
 from assent.service.galleries import kind_of, score_against_mean
 from assent.service.guarding import require_one_collection
 from assent.service.images import ImageSource, read_bytes
-from assent.service.results import Enrolment
+from assent.service.pictures import face_jpeg
+from assent.service.results import Enrolment, IndexedPhoto
+from assent.store.access import Role
 from assent.store.transaction import Transaction
-from assent.store.values import CollectionRecord
-from assent.types import Float32, JsonObject, Quality
+from assent.store.values import CollectionRecord, TemplateRecord
+from assent.types import Face, Float32, JsonObject, Quality
 from assent.vision.quality import ENROLMENT_GATE
 
 MIN_SIMILARITY_TO_EARLIER = 60.0
 """Below it a further photo is taken for somebody else's. At 60 about one stranger in 180 still passes, while hardly
 anybody's own photo fails: it is there to catch the wrong file, not to decide."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Chosen:
+    """One face of one photo and its template, made before the transaction that stores it."""
+
+    data: bytes
+    photo: Photo
+    face: Face
+    template: Float32
+
+    @property
+    def sha256(self) -> bytes:
+        """Of the encoded photo."""
+        return hashlib.sha256(self.data).digest()
 
 
 def enrol(
@@ -44,6 +62,7 @@ def enrol(
         allow_mismatch: take the photo even when the face is unlike the person's earlier ones.
 
     Raises:
+        Forbidden: the caller is no enroller.
         NotFound: no such person, collection or file.
         NoLiveConsent: none, withdrawn, or expired.
         WrongPurpose: the consent covers another purpose.
@@ -52,48 +71,131 @@ def enrol(
         AlreadyExists: this photo is enrolled already.
         UsageError: the collection holds templates of another model.
     """
-    require_one_collection(collection)
-    with ctx.records.reading() as tx:
-        target = tx.collection(collection)
-        tx.live_consent(person, target.purpose)
-    check_model(ctx, target)
-    data = read_bytes(image, max_bytes=ctx.settings.max_image_bytes)
+    data = _consented_bytes(ctx, image, person, collection)
     photo = load_faces(ctx, data, gate=ENROLMENT_GATE)
     face = choose_face(photo.faces, choose)
     require_quality(face.quality)
-    [template] = ctx.engine.templates(photo.image_rgb, [face])
+    chosen = _Chosen(data, photo, face, ctx.engine.templates(photo.image_rgb, [face])[0])
     with ctx.records.transaction() as tx:
-        target = tx.collection(collection)  # anew: all that is decided on belongs to one moment
-        check_model(ctx, target)
-        consent = tx.live_consent(person, target.purpose)
-        similarity = _similarity_to_earlier(ctx, tx, target, person, template)
-        if similarity is not None and similarity < MIN_SIMILARITY_TO_EARLIER and not allow_mismatch:
-            raise FaceMismatch(
-                f"the face is unlike this person's earlier photos: similarity {similarity:.0f}, expected at least "
-                f"{MIN_SIMILARITY_TO_EARLIER:.0f}; check that it is the right photo, or insist (--allow-mismatch)",
-                similarity=similarity,
-            )
-        added = tx.add_template(
-            collection,
-            person,
-            consent.id,
-            template,
-            image_sha256=hashlib.sha256(data).digest(),
-            quality=_numbers(face.quality),
+        added, similarity = _add(
+            ctx, tx, chosen, person=person, collection=collection, allow_mismatch=allow_mismatch
         )
-        tx.touch_interaction(consent.id)
         num_templates = len(tx.templates(collection, person))
     return Enrolment(
         template_id=added.id,
         person=person,
         collection=collection,
-        consent_id=consent.id,
+        consent_id=added.consent_id,
         quality=face.quality,
         num_templates=num_templates,
         similarity_to_earlier=similarity,
         num_other_faces=len(photo.faces) - 1,
         num_frames=photo.num_frames,
     )
+
+
+def index(
+    ctx: Context, image: ImageSource, *, person: str, collection: str, allow_mismatch: bool = False
+) -> IndexedPhoto:
+    """Enrol the largest face of a photo, as Rekognition's programs expect it.
+
+    As ``enrol``, but a photo without a face, or with one that is too poor, is an answer and no error, and the very same
+    photo of the same person gives the template that is there.
+
+    Args:
+        ctx: the open data folder.
+        image: a file's path, or encoded bytes.
+        person: the person's id.
+        collection: the collection's name; the person's consent must cover its purpose.
+        allow_mismatch: take the photo even when the face is unlike the person's earlier ones.
+
+    Raises:
+        Forbidden: the caller is no enroller.
+        NotFound: no such person, collection or file.
+        NoLiveConsent: none, withdrawn, or expired.
+        WrongPurpose: the consent covers another purpose.
+        ImageError: the photo cannot be read.
+        FaceMismatch: the face is unlike the person's earlier photos.
+        AlreadyExists: this photo is enrolled as another person's.
+        UsageError: the collection holds templates of another model.
+    """
+    data = _consented_bytes(ctx, image, person, collection)
+    photo = load_faces(ctx, data, gate=ENROLMENT_GATE)
+    face = next(iter(photo.faces), None)
+    template, is_new = None, False
+    if face is not None and face.quality.is_good:
+        chosen = _Chosen(data, photo, face, ctx.engine.templates(photo.image_rgb, [face])[0])
+        with ctx.records.transaction() as tx:
+            template = tx.template_of_image(collection, chosen.sha256)
+            if template is None or template.person_ref != person:
+                template, _ = _add(
+                    ctx, tx, chosen, person=person, collection=collection, allow_mismatch=allow_mismatch
+                )
+                is_new = True
+    return IndexedPhoto(
+        template=template,
+        face=face,
+        reasons=face.quality.reasons if face is not None else (),
+        others=tuple(photo.faces[1:]),
+        is_new=is_new,
+        image_width=photo.image_rgb.shape[1],
+        image_height=photo.image_rgb.shape[0],
+        num_frames=photo.num_frames,
+    )
+
+
+def _consented_bytes(ctx: Context, image: ImageSource, person: str, collection: str) -> bytes:
+    """The encoded photo, read only after consent, purpose and model were found in order."""
+    ctx.require(Role.ENROLLER)
+    require_one_collection(collection)
+    with ctx.records.reading() as tx:
+        target = tx.collection(collection)
+        tx.live_consent(person, target.purpose)
+    check_model(ctx, target)
+    return read_bytes(image, max_bytes=ctx.settings.max_image_bytes)
+
+
+def _add(
+    ctx: Context,
+    tx: Transaction,
+    chosen: _Chosen,
+    *,
+    person: str,
+    collection: str,
+    allow_mismatch: bool,
+) -> tuple[TemplateRecord, float | None]:
+    """Store the template of one face; it and its similarity to the person's earlier photos."""
+    target = tx.collection(collection)  # anew: all that is decided on belongs to one moment
+    check_model(ctx, target)
+    consent = tx.live_consent(person, target.purpose)
+    similarity = _similarity_to_earlier(ctx, tx, target, person, chosen.template)
+    if similarity is not None and similarity < MIN_SIMILARITY_TO_EARLIER and not allow_mismatch:
+        raise FaceMismatch(
+            f"the face is unlike this person's earlier photos: similarity {similarity:.0f}, expected at least "
+            f"{MIN_SIMILARITY_TO_EARLIER:.0f}; check that it is the right photo, or insist (--allow-mismatch)",
+            similarity=similarity,
+        )
+    added = tx.add_template(
+        collection,
+        person,
+        consent.id,
+        chosen.template,
+        image_sha256=chosen.sha256,
+        quality=_numbers(chosen.face.quality),
+        box=_box(chosen.photo, chosen.face),
+        thumbnail_jpeg=(
+            face_jpeg(chosen.photo.image_rgb, chosen.face.box_xyxy) if target.keeps_thumbnails else None
+        ),
+    )
+    tx.touch_interaction(consent.id)
+    return added, similarity
+
+
+def _box(photo: Photo, face: Face) -> tuple[float, float, float, float]:
+    """Left, top, width and height as shares of the picture."""
+    height, width = photo.image_rgb.shape[:2]
+    left, top, right, bottom = (float(value) for value in face.box_xyxy)
+    return left / width, top / height, (right - left) / width, (bottom - top) / height
 
 
 def check_model(ctx: Context, collection: CollectionRecord) -> None:

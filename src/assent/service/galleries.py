@@ -6,9 +6,11 @@ own transaction and uses the gallery in memory only when it was made from that v
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -18,6 +20,9 @@ from assent.service.policy import LiveGallery
 from assent.store.transaction import Reading
 from assent.store.values import CollectionRecord, GalleryRows
 from assent.types import Bool, Float32, Float64
+
+Among = Literal["people", "users"]
+"""Whom a search compares with: everybody enrolled, by all their photos, or users, by their associated ones."""
 
 MAX_GALLERIES = 16
 """Collections held in memory at once; the one used longest ago is dropped first."""
@@ -74,21 +79,23 @@ class Galleries:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._loaded: OrderedDict[str, LoadedGallery] = OrderedDict()
+        self._loaded: OrderedDict[tuple[str, Among], LoadedGallery] = OrderedDict()
 
-    def at(self, tx: Reading, collection: CollectionRecord) -> LoadedGallery:
+    def at(self, tx: Reading, collection: CollectionRecord, among: Among = "people") -> LoadedGallery:
         """The gallery of a collection as the transaction sees it.
 
         Args:
             tx: the transaction in which the answer is given.
             collection: read in that transaction.
+            among: whom to compare with.
         """
+        key = (collection.id, among)
         with self._lock:
-            gallery = self._loaded.get(collection.id)
+            gallery = self._loaded.get(key)
             if gallery is None or gallery.epoch != collection.epoch:
-                gallery = _load(collection, tx.gallery_rows(collection.name, kind="user"))
-            self._loaded[collection.id] = gallery
-            self._loaded.move_to_end(collection.id)
+                gallery = _load(collection, _rows(tx, collection, among))
+            self._loaded[key] = gallery
+            self._loaded.move_to_end(key)
             while len(self._loaded) > MAX_GALLERIES:
                 self._loaded.popitem(last=False)
             return gallery
@@ -97,6 +104,34 @@ class Galleries:
         """Drop every template from memory."""
         with self._lock:
             self._loaded.clear()
+
+
+def _rows(tx: Reading, collection: CollectionRecord, among: Among) -> GalleryRows:
+    if among == "people":
+        return tx.gallery_rows(collection.name, kind="user")
+    return _means(tx.gallery_rows(collection.name, kind="associated"))
+
+
+def _means(rows: GalleryRows) -> GalleryRows:
+    """One row a person: the mean of their rows, which stand together, for as long as the first of them may stand."""
+    person_ids = np.array(rows.person_ids, dtype=object)
+    starts = np.flatnonzero(np.r_[True, person_ids[1:] != person_ids[:-1]]) if len(rows) else np.zeros(0, int)
+    counts = np.diff(np.r_[starts, len(rows)])
+    vectors = np.zeros((0, rows.vectors.shape[1]), np.float32)
+    expires_s: Float64 = np.zeros(0)
+    if len(rows):
+        sums = np.add.reduceat(rows.vectors.astype(np.float64), starts, axis=0)
+        vectors = np.asarray(sums / np.linalg.norm(sums, axis=1, keepdims=True), np.float32)
+        expires_s = np.minimum.reduceat(rows.consent_expires_at_s, starts)
+    return dataclasses.replace(
+        rows,
+        vectors=vectors,
+        person_ids=tuple(rows.person_ids[i] for i in starts),
+        person_refs=tuple(rows.person_refs[i] for i in starts),
+        template_ids=(),
+        consent_expires_at_s=expires_s,
+        num_templates=np.asarray(counts, np.int64),
+    )
 
 
 def _load(collection: CollectionRecord, rows: GalleryRows) -> LoadedGallery:

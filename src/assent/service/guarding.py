@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assent.errors import CalibrationError, ConsentError, UsageError, WrongPurpose
+from assent.errors import CalibrationError, ConsentError, ReviewError, UsageError, WrongPurpose
 from assent.service.context import Context
 from assent.store.fields import PURPOSE
 from assent.store.values import CollectionRecord
@@ -16,7 +16,7 @@ def recording_refusals(ctx: Context, act: str, collection: str, purpose: str) ->
     """Record an act that is refused for lack of consent, purpose or evidence; its own transaction is undone."""
     try:
         yield
-    except (ConsentError, CalibrationError) as error:
+    except (ConsentError, CalibrationError, ReviewError) as error:
         with ctx.records.transaction() as tx:
             body = {
                 "act": act,

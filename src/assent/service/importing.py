@@ -14,6 +14,7 @@ from assent.errors import AssentError, IncompleteConsent, NotFound, UsageError
 from assent.service.context import Context
 from assent.service.images import read_document
 from assent.service.people import LEGAL_BASIS, ConsentForm, evidence_sha256, read_notice
+from assent.store.access import Role
 from assent.store.transaction import Reading
 from assent.store.values import ConsentRecord
 
@@ -83,9 +84,11 @@ def import_consents(
         What became of each row, in order.
 
     Raises:
+        Forbidden: the caller is no enroller.
         NotFound: no such file.
         UsageError: it is not CSV, or its header lacks a column or has one that is not known.
     """
+    ctx.require(Role.ENROLLER)
     rows = list(_rows(path))
     done = []
     for number, (line, fields) in enumerate(rows, 1):

@@ -2,6 +2,7 @@
 
 A checkpoint is made from the last kept one and the entries since: it costs what was added, not what is there, and a
 log that was rewritten behind the last checkpoint never gets itself signed. Why so: docs/decisions/0005-log.md.
+Whoever comes with a key needs the role ``admin``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from assent.ledger.export import audit_export, export_lines, parse_export
 from assent.ledger.proof import ConsistencyProof, InclusionProof, Proof, parse_proof
 from assent.ledger.tree import Frontier, consistency_proof, inclusion_proof
 from assent.service.logfiles import CheckpointFile, LogKeys
+from assent.store.access import Role
 from assent.types import JsonObject
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ class Logbook:
         Args:
             kinds: only these kinds of act; all when empty.
         """
+        self._ctx.require(Role.ADMIN)
         with self._ctx.records.reading() as tx:
             return [
                 {
@@ -75,6 +78,7 @@ class Logbook:
             LogTampered: the log is not the one that the last checkpoint was signed over, or the checkpoints are gone.
             StoreUnavailable: a file cannot be written.
         """
+        self._ctx.require(Role.ADMIN)
         with self._file.locked():
             last, published = self._file.last(self.origin), self._keys.published(self.origin)
             key = self._signing_key(last, published, start_anew=start_anew)
@@ -103,10 +107,12 @@ class Logbook:
         Raises:
             LogTampered: the file is damaged.
         """
+        self._ctx.require(Role.ADMIN)
         return self._file.all(self.origin)
 
     def public_keys(self) -> list[PublicKey]:
         """The public keys to check this log with, oldest first; the last one signs now."""
+        self._ctx.require(Role.ADMIN)
         published = self._keys.published(self.origin)
         if published:
             return published
@@ -119,6 +125,7 @@ class Logbook:
         Raises:
             StoreUnavailable: the file cannot be written.
         """
+        self._ctx.require(Role.ADMIN)
         if not self.public_keys() and not self.checkpoints():
             self.checkpoint()  # the first key comes with the first checkpoint
             return self.public_keys()[-1]
@@ -144,6 +151,7 @@ class Logbook:
             LogTampered: names the first entry that is wrong, where it can be told, and says what is wrong.
             UsageError: a kept checkpoint is of another log.
         """
+        self._ctx.require(Role.ADMIN)
         _require_origin(self.origin, kept)
         here = self.checkpoints()  # before the entries: all that is signed is then among them
         if not here and self.public_keys():
@@ -160,6 +168,7 @@ class Logbook:
             NotFound: there is no such entry.
             LogTampered: the log is not the one that was signed.
         """
+        self._ctx.require(Role.ADMIN)
         checkpoint = self.checkpoint()
         if not 1 <= seq <= checkpoint.size:
             raise NotFound(f"expected the number of an entry, 1 to {checkpoint.size}, got {seq}")
@@ -177,6 +186,7 @@ class Logbook:
             LogTampered: it is not.
             UsageError: the checkpoint is of another log.
         """
+        self._ctx.require(Role.ADMIN)
         _require_origin(self.origin, [old])
         new = self.checkpoint()
         with self._ctx.records.reading() as tx:
@@ -197,6 +207,7 @@ class Logbook:
         Raises:
             LogTampered: the log is not the one that was signed; ``verify`` says more.
         """
+        self._ctx.require(Role.ADMIN)
         checkpoint = self.checkpoint()
         with self._ctx.records.reading() as tx:
             rows = _first(_rows(tx), checkpoint.size)

@@ -1,4 +1,4 @@
-"""People and what they agreed to."""
+"""People and what they agreed to. Whoever comes with a key needs the role ``enroller`` for all of it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from pathlib import Path
 from assent.errors import IncompleteConsent, UsageError
 from assent.service.context import Context
 from assent.service.images import read_document
+from assent.store.access import Role
 from assent.store.transaction import Transaction
-from assent.store.values import ConsentRecord, PersonRecord, ReceiptRecord
+from assent.store.values import ConsentRecord, NoticeRecord, PersonRecord, ReceiptRecord
 from assent.types import JsonObject
 
 MAX_EVIDENCE_BYTES = 256 * 2**20
@@ -38,6 +39,7 @@ class People:
             AlreadyExists: the id is taken.
             UsageError: the id is malformed.
         """
+        self._ctx.require(Role.ENROLLER)
         with self._ctx.records.transaction() as tx:
             return tx.add_person(ref, name=name)
 
@@ -47,11 +49,13 @@ class People:
         Raises:
             NotFound: nobody has that id.
         """
+        self._ctx.require(Role.ENROLLER)
         with self._ctx.records.reading() as tx:
             return tx.person(ref)
 
     def list(self) -> tuple[PersonRecord, ...]:
         """Everybody, by id."""
+        self._ctx.require(Role.ENROLLER)
         with self._ctx.records.reading() as tx:
             return tuple(tx.people())
 
@@ -63,8 +67,20 @@ class People:
         Raises:
             NotFound: nobody has that id.
         """
+        self._ctx.require(Role.ENROLLER)
         with self._ctx.records.transaction() as tx:
             return tuple(tx.erase_person(ref))
+
+    def rename(self, ref: str, *, name: str | None) -> PersonRecord:
+        """Correct a person's name, or take it away (GDPR Art. 16).
+
+        Raises:
+            NotFound: nobody has that id.
+            UsageError: a malformed name.
+        """
+        self._ctx.require(Role.ENROLLER)
+        with self._ctx.records.transaction() as tx:
+            return tx.rename_person(ref, name=name)
 
     def export(self, ref: str) -> JsonObject:
         """All that is held on a person (GDPR Art. 15), except the templates' numbers, which never leave.
@@ -72,6 +88,7 @@ class People:
         Raises:
             NotFound: nobody has that id.
         """
+        self._ctx.require(Role.ENROLLER)
         with self._ctx.records.transaction() as tx:
             person = tx.person(ref)
             tx.append_log("person.exported", {"person_id": person.id})
@@ -161,6 +178,7 @@ class Consents:
             NotFound: nobody has that id, or no such evidence file.
             IncompleteConsent: a field is missing or malformed.
         """
+        self._ctx.require(Role.ENROLLER)
         given = given_at or self._ctx.clock()
         if (expires_at is None) == (term is None):
             raise IncompleteConsent("a consent needs a term: either expires_at or term, got both or neither")
@@ -185,13 +203,35 @@ class Consents:
         Raises:
             NotFound: there is none with that id.
         """
+        self._ctx.require(Role.ENROLLER)
         with self._ctx.records.reading() as tx:
             return tx.consent(consent_id)
 
     def list(self, person: str | None = None) -> tuple[ConsentRecord, ...]:
         """The consents of one person, or of everybody."""
+        self._ctx.require(Role.ENROLLER)
         with self._ctx.records.reading() as tx:
             return tuple(tx.consents(person))
+
+    def notice(self, consent_id: str) -> NoticeRecord:
+        """The exact text that was shown for a consent.
+
+        Raises:
+            NotFound: there is no such consent.
+        """
+        self._ctx.require(Role.ENROLLER)
+        with self._ctx.records.reading() as tx:
+            return tx.notice(tx.consent(consent_id).notice_id)
+
+    def receipt(self, consent_id: str) -> ReceiptRecord | None:
+        """The receipt of a consent that ended; None while it stands, or waits to be swept.
+
+        Raises:
+            NotFound: there is no such consent.
+        """
+        self._ctx.require(Role.ENROLLER)
+        with self._ctx.records.reading() as tx:
+            return tx.receipt(tx.consent(consent_id).id)
 
     def num_templates(self, consent_id: str) -> int:
         """How many templates rest on a consent: what withdrawing it would destroy.
@@ -199,23 +239,37 @@ class Consents:
         Raises:
             NotFound: there is no such consent.
         """
+        self._ctx.require(Role.ENROLLER)
         with self._ctx.records.reading() as tx:
             ref = tx.consent(consent_id).person_ref
             held = [tx.templates(made.name, ref) for made in tx.collections()]
         return sum(template.consent_id == consent_id for templates in held for template in templates)
 
-    def withdraw(self, consent_id: str, *, reason: str | None = None) -> ReceiptRecord:
-        """A no, final at once: key, templates and index entries are gone when this returns.
+    def withdraw(
+        self, consent_id: str, *, reason: str | None = None, channel: str | None = None
+    ) -> ReceiptRecord:
+        """A no, final at once: key, templates, pending candidates and index entries are gone when this returns.
+
+        Args:
+            consent_id: which.
+            reason: in the person's words, one line; nobody has to give one.
+            channel: how they said so, e.g. ``e-mail``.
 
         Raises:
             NotFound: there is no such consent.
         """
+        self._ctx.require(Role.ENROLLER)
         with self._ctx.records.transaction() as tx:
-            return tx.withdraw(consent_id, reason=reason)
+            return tx.withdraw(consent_id, reason=reason, channel=channel)
 
     def sweep(self) -> tuple[ReceiptRecord, ...]:
-        """Withdraw every consent whose term has ended; searches have ignored it since that moment."""
+        """Withdraw every consent whose term has ended; searches have ignored it since that moment.
+
+        Reviews whose time is over end as well.
+        """
+        self._ctx.require(Role.ENROLLER)
         with self._ctx.records.transaction() as tx:
+            tx.sweep_reviews()
             return tuple(tx.sweep_expired())
 
 

@@ -92,15 +92,54 @@ def policy_for(
     max_fmr = min(profile.floor(size, fpir_target, kind).target_fmr for kind in kinds)
     if requested_similarity is not None:
         max_fmr = min(max_fmr, fmr_of_request(profile, requested_similarity, kinds))
-    thresholds = {kind: profile.threshold_for_fmr(max_fmr, kind) for kind in kinds}
+    return _applied(profile, gallery, fpir_target, n_max, max_fmr, requested_similarity)
+
+
+def policy_beyond_evidence(
+    profile: CalibrationProfile,
+    gallery: LiveGallery,
+    *,
+    fpir_target: float,
+    requested_similarity: float | None = None,
+) -> AppliedPolicy:
+    """The thresholds of a search whose answer two people will look at, in a gallery larger than the evidence supports.
+
+    They are the strictest that the evidence can tell apart. That the target is met is not claimed: each candidate's
+    ``expected_false_candidates`` says what is.
+
+    Args:
+        profile: the calibration of the model that made the templates.
+        gallery: how many references are compared, and of which kinds; at least one.
+        fpir_target: in (0, 1).
+        requested_similarity: 0 to 100, or None.
+
+    Raises:
+        ThresholdBeyondEvidence: the caller asks for more than the calibration can tell apart.
+        UsageError: ``requested_similarity`` is not between 0 and 100.
+    """
+    if requested_similarity is not None:
+        fmr_of_request(profile, requested_similarity, gallery.kinds)
+    max_fmr = max(profile.curve(kind).fmr_upper_at_end for kind in gallery.kinds)
+    n_max = profile.n_max(fpir_target, gallery.kinds)
+    return _applied(profile, gallery, fpir_target, n_max, max_fmr, requested_similarity)
+
+
+def _applied(
+    profile: CalibrationProfile,
+    gallery: LiveGallery,
+    fpir_target: float,
+    n_max: int,
+    max_fmr: float,
+    requested_similarity: float | None,
+) -> AppliedPolicy:
     return AppliedPolicy(
         fpir_target=fpir_target,
-        gallery_size=size,
+        gallery_size=gallery.size,
         n_max=n_max,
         max_fmr=max_fmr,
         similarity=float(similarity_at_fmr(max_fmr)),
         requested_similarity=requested_similarity,
-        thresholds=thresholds,
+        thresholds={kind: profile.threshold_for_fmr(max_fmr, kind) for kind in gallery.kinds},
     )
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from assent.service.policy import AppliedPolicy
-from assent.types import Face, Quality, UInt8
+from assent.store.values import TemplateRecord
+from assent.types import Face, Quality, QualityReason, UInt8
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Candidate:
             is not enrolled brings on average, at most.
         num_templates: photos behind the person's user vector.
         consent_id: the consent that allows this answer.
+        templates: these photos: ids and where the face is, never the templates' numbers.
     """
 
     person: str
@@ -36,6 +38,7 @@ class Candidate:
     expected_false_candidates: float
     num_templates: int
     consent_id: str
+    templates: tuple[TemplateRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,12 +46,14 @@ class FaceAnswer:
     """One face of the probe photo and who it may be.
 
     Attributes:
-        face: where it is, and its quality.
-        refused: why it was not searched (a ``QualityReason``, or ``too-many-faces``); empty when it was.
-        candidates: best first; empty when nobody enrolled reaches the threshold, or when it was refused.
+        face: where it is, and its quality; None where an enrolled photo was the probe.
+        refused: why it was not searched (a ``QualityReason``, ``too-many-faces``, or ``not-largest``); empty when it
+            was.
+        candidates: best first; empty when nobody enrolled reaches the threshold, when it was refused, or when two
+            people are to look first.
     """
 
-    face: Face
+    face: Face | None
     refused: tuple[str, ...]
     candidates: tuple[Candidate, ...]
 
@@ -68,6 +73,7 @@ class SearchResult:
         log_leaf: hash of the record of this search, hexadecimal.
         num_frames: frames or pages of the file; only the first was looked at.
         elapsed_s: from the encoded photo to the answer.
+        review_id: where two people are to look first: the review that will have the answer.
     """
 
     collection: str
@@ -80,11 +86,83 @@ class SearchResult:
     log_leaf: str
     num_frames: int
     elapsed_s: float
+    review_id: str | None = None
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
         """The candidates of all faces, face by face."""
         return tuple(candidate for answer in self.faces for candidate in answer.candidates)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IndexedPhoto:
+    """What came of enrolling the largest face of a photo, where a poor or absent face is an answer and no error.
+
+    Attributes:
+        template: of the new template, or of the one made of this very photo before; None where none could be made.
+        face: the largest face; None where there is none.
+        reasons: why no template was made of it.
+        others: the other faces, which were left alone, largest first.
+        is_new: whether the template was made now.
+        image_width: pixels, upright.
+        image_height: pixels, upright.
+        num_frames: frames or pages of the file; only the first was looked at.
+    """
+
+    template: TemplateRecord | None
+    face: Face | None
+    reasons: tuple[QualityReason, ...]
+    others: tuple[Face, ...]
+    is_new: bool
+    image_width: int
+    image_height: int
+    num_frames: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ComparedFace:
+    """A face of the second photo, and how alike it is to the largest of the first.
+
+    Attributes:
+        face: where it is, and its quality.
+        similarity: 0 to 100; None where the face is too poor to compare.
+        score: cosine similarity, -1 to 1; None likewise.
+        fmr_at_score: upper 95 % bound of the rate at which two different people score this high; None likewise.
+    """
+
+    face: Face
+    similarity: float | None
+    score: float | None
+    fmr_at_score: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """Two photos compared; nobody is named.
+
+    Attributes:
+        source: the largest face of the first photo.
+        source_width: pixels, upright.
+        source_height: pixels, upright.
+        target_width: pixels, upright.
+        target_height: pixels, upright.
+        matches: faces of the second photo that reach the threshold, most alike first.
+        unmatched: its other faces, largest first.
+        threshold_similarity: what was applied, 0 to 100.
+        threshold_fmr: the same as a false match rate.
+        log_leaf: hash of the record of this comparison, hexadecimal.
+    """
+
+    source: Face
+    source_width: int
+    source_height: int
+    target_width: int
+    target_height: int
+    matches: tuple[ComparedFace, ...]
+    unmatched: tuple[ComparedFace, ...]
+    threshold_similarity: float
+    threshold_fmr: float
+    log_leaf: str
 
 
 @dataclass(frozen=True, slots=True)

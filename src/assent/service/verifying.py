@@ -12,6 +12,8 @@ from assent.service.guarding import recording_refusals, require_one_collection, 
 from assent.service.images import ImageSource
 from assent.service.policy import fmr_of_request
 from assent.service.results import Verification
+from assent.service.reviewing import require_no_review
+from assent.store.access import Role
 from assent.vision.quality import PROBE_GATE
 
 
@@ -39,6 +41,8 @@ def verify(
 
     Raises:
         NotFound: no such person, collection or file, or the person is not enrolled there.
+        Forbidden: the caller is no searcher.
+        ReviewRequired: the collection is under two-person review.
         NoLiveConsent: none, withdrawn, or expired.
         WrongPurpose: the collection is for another purpose.
         ImageError: the photo cannot be read.
@@ -47,10 +51,12 @@ def verify(
         ThresholdBeyondEvidence: ``threshold`` is beyond the calibration's evidence.
         UsageError: an argument is out of range, or the collection is of another model.
     """
+    ctx.require(Role.SEARCHER)
     require_one_collection(collection)
     with recording_refusals(ctx, "verify", collection, purpose), ctx.records.reading() as tx:
         target = tx.collection(collection)
         require_purpose(target, purpose)
+        require_no_review(target)
         tx.live_consent(person, target.purpose)
     check_model(ctx, target)
     photo = load_faces(ctx, image, gate=PROBE_GATE)
@@ -60,6 +66,7 @@ def verify(
     with recording_refusals(ctx, "verify", collection, purpose), ctx.records.transaction() as tx:
         target = tx.collection(collection)  # anew: all that is decided on belongs to one moment
         require_purpose(target, purpose)
+        require_no_review(target)
         check_model(ctx, target)
         consent = tx.live_consent(person, target.purpose)
         vectors = tx.person_vectors(collection, person)

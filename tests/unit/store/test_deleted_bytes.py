@@ -167,7 +167,7 @@ def test_what_a_killed_process_left_is_cleared_at_opening(
             enrolled(tx, "p-1", 1)
         gone = stored_secrets(records)
         with records._engine.begin() as connection:  # a withdrawal whose process dies before it cleared up
-            tx = Transaction(connection, records._vault, clock())
+            tx = Transaction(connection, records._state.vault, clock())
             _end_by_withdrawal(tx)
         assert sum(files_holding(database_path.parent, gone).values()) > 0
         with Records.open(url, key_path, clock=clock):

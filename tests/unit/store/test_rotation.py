@@ -113,4 +113,4 @@ def test_a_lost_key_stops_a_rotation_before_anything_changed(records: Records, k
 
 def test_an_empty_store_rotates(records: Records) -> None:
     assert records.rotate_master_key().num_collections == 0
-    assert isinstance(records._vault, Vault)
+    assert isinstance(records._state.vault, Vault)

@@ -1,0 +1,77 @@
+"""Access keys: who may ask over the network, and for what."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+
+from assent.errors import NotAuthenticated
+from assent.service.context import Context
+from assent.store.access import AccessKey, NewAccessKey, Role
+
+
+class AccessKeys:
+    """The access keys of one data folder."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+
+    def make(self, holder: str, roles: Iterable[Role | str]) -> NewAccessKey:
+        """Make a key; its secret is in the answer and shown nowhere else, ever.
+
+        Args:
+            holder: an id for the person or program that will have it: letters, digits, ``_ . -``, at most 64. Two
+                people who review for each other need two holders.
+            roles: of ``enroller``, ``searcher``, ``reviewer``, ``admin``.
+
+        Raises:
+            Forbidden: the caller is no admin.
+            UsageError: a malformed holder, no role, or one that there is not.
+        """
+        self._ctx.require(Role.ADMIN)
+        with self._ctx.records.transaction() as tx:
+            return tx.add_access_key(holder, roles)
+
+    def list(self) -> tuple[AccessKey, ...]:
+        """Every key, oldest first, revoked ones too; never the secrets.
+
+        Raises:
+            Forbidden: the caller is no admin.
+        """
+        self._ctx.require(Role.ADMIN)
+        with self._ctx.records.reading() as tx:
+            return tuple(tx.access_keys())
+
+    def revoke(self, key_id: str) -> AccessKey:
+        """End a key: the next request with it is refused.
+
+        Raises:
+            Forbidden: the caller is no admin.
+            NotFound: no key has this id.
+        """
+        self._ctx.require(Role.ADMIN)
+        with self._ctx.records.transaction() as tx:
+            return tx.revoke_access_key(key_id)
+
+    def with_secret(self, key_id: str) -> tuple[AccessKey, str] | None:
+        """A key and its secret, to check a signature with; None where there is none that opens anything."""
+        with self._ctx.records.reading() as tx:
+            secret = tx.access_secret(key_id)
+            return None if secret is None else (tx.access_key(key_id), secret)
+
+    def authenticate(self, key_id: str, secret: str) -> AccessKey:
+        """The key of this id, if this is its secret.
+
+        Raises:
+            NotAuthenticated: no such key, another secret, or revoked; which of these is not said.
+        """
+        found = self.with_secret(key_id)
+        # Compared even where there is no such key, so that the time taken says nothing.
+        expected = found[1] if found is not None else "-"
+        is_right = hmac.compare_digest(expected.encode(), secret.encode("utf-8", "surrogateescape"))
+        if found is None or not is_right:
+            raise NotAuthenticated(
+                "expected the id and secret of an access key, got others; ask whoever runs this server "
+                "(assent keys make)"
+            )
+        return found[0]

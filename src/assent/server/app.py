@@ -74,12 +74,17 @@ def num_places(settings: Settings) -> int:
 
 
 def build_app(assent: Assent) -> ServerApp:
-    """The server of one open data folder, with all its rooms."""
+    """The server of one open data folder, with all its rooms.
+
+    Raises:
+        ModuleNotFoundError: the ``server`` extra is not installed.
+    """
     from starlette.applications import Starlette
 
     from assent.console import console_routes
     from assent.rest import rest_app
-    from assent.wire import wire_app
+    from assent.wire.app import wire_app
+    from assent.wire.model import operation_names
 
     rooms = Rooms.of(
         wire_app(assent),
@@ -87,4 +92,4 @@ def build_app(assent: Assent) -> ServerApp:
         Starlette(routes=console_routes(assent)),
         max_upload_bytes=assent.settings.max_upload_bytes,
     )
-    return ServerApp(assent, rooms)
+    return ServerApp(assent, rooms, known_operations=frozenset(operation_names()))

@@ -73,7 +73,7 @@ def too_large(max_bytes: int) -> Refusal:
         413,
         "BodyTooLarge",
         "ImageTooLargeException",
-        400,
+        413,
         f"Expected a request of at most {max_bytes:,} bytes, got a larger one; send a smaller image.",
     )
 
@@ -93,6 +93,7 @@ def on_the_wire(refusal: Refusal) -> Answer:
         "application/x-amz-json-1.1",
         json.dumps(body),
         (b"x-amzn-requestid", request_id.encode()),
+        (b"x-amzn-errortype", refusal.aws_code.encode()),
     )
 
 

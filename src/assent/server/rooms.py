@@ -14,7 +14,7 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-MAX_WIRE_BYTES: Final = 16 * 2**20
+MAX_WIRE_BYTES: Final = 15 * 2**20
 """Two images of 5 MiB each in base64, as CompareFaces sends them, and room for the rest."""
 
 REST_PATH: Final = "/v1"

@@ -21,6 +21,7 @@ from assent.errors import (
     NotFound,
     ObjectError,
     ObjectTooLarge,
+    QuotaExceeded,
     ReviewError,
     ThresholdBeyondEvidence,
     TokenReused,
@@ -64,6 +65,7 @@ _PREFERRED: Final[tuple[tuple[type[AssentError], tuple[str, ...]], ...]] = (
     (AccessError, ("AccessDeniedException",)),
     (ReviewError, ("AccessDeniedException",)),
     (FaceError, ("InvalidParameterException",)),
+    (QuotaExceeded, ("ServiceQuotaExceededException", "InvalidParameterException")),
     (UsageError, ("InvalidParameterException",)),
 )
 

@@ -30,26 +30,26 @@ def index_faces(call: Call) -> Answer:
             f"No consent, no template: ExternalImageId must be the id (at most {MAX_PERSON_CHARS} characters) of a person "
             f"who agreed to {purpose}. {remedy('ID', purpose)}"
         )
-    encoded = picture(call)
+    encoded, version = picture(call), model_version(summary.collection.model_digest)
     with naming_the_remedy(person, purpose):
         filtered = is_filtered_out(call, encoded)
         if filtered:
-            return _nothing_indexed(call, encoded, filtered, summary.collection.model_digest)
+            return _nothing_indexed(call, encoded, filtered, version)
         indexed = call.assent.index(encoded, person=person, collection=call.collection)
     return Answer(
         {
-            "FaceRecords": _records(indexed),
+            "FaceRecords": _records(indexed, version),
             "UnindexedFaces": _unindexed(indexed),
-            "FaceModelVersion": model_version(summary.collection.model_digest),
+            "FaceModelVersion": version,
         }
     )
 
 
-def _records(indexed: IndexedPhoto) -> list[Body]:
+def _records(indexed: IndexedPhoto, version: str) -> list[Body]:
     if indexed.template is None or indexed.face is None:
         return []
     detail = face_detail(indexed.face, indexed.image_width, indexed.image_height)
-    return [{"Face": face_record(indexed.template), "FaceDetail": detail}]
+    return [{"Face": face_record(indexed.template, version), "FaceDetail": detail}]
 
 
 def _unindexed(indexed: IndexedPhoto) -> list[Body]:
@@ -62,7 +62,7 @@ def _unindexed(indexed: IndexedPhoto) -> list[Body]:
     ]
 
 
-def _nothing_indexed(call: Call, encoded: bytes, filtered: tuple[str, ...], model_digest: str) -> Answer:
+def _nothing_indexed(call: Call, encoded: bytes, filtered: tuple[str, ...], version: str) -> Answer:
     found = call.assent.detect(encoded)
     unindexed = [
         {
@@ -72,7 +72,7 @@ def _nothing_indexed(call: Call, encoded: bytes, filtered: tuple[str, ...], mode
         for number, face in enumerate(found.faces)
     ]
     return Answer(
-        {"FaceRecords": [], "UnindexedFaces": unindexed, "FaceModelVersion": model_version(model_digest)}
+        {"FaceRecords": [], "UnindexedFaces": unindexed, "FaceModelVersion": version}
     )
 
 
@@ -86,9 +86,10 @@ def list_faces(call: Call) -> Answer:
         if (wanted is None or template.id in set(wanted)) and (user is None or template.is_associated)
     ]
     page = page_of(call, templates, place=_place)
+    version = model_version(summary.collection.model_digest)
     body: Body = {
-        "Faces": [face_record(template) for template in page.items],
-        "FaceModelVersion": model_version(summary.collection.model_digest),
+        "Faces": [face_record(template, version) for template in page.items],
+        "FaceModelVersion": version,
     }
     return Answer(body | ({"NextToken": page.next_token} if page.next_token else {}))
 

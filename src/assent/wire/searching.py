@@ -53,7 +53,7 @@ def search_faces_by_image(call: Call) -> Answer:
             largest.face.box_xyxy, result.image_width, result.image_height
         ),
         "SearchedFaceConfidence": percent(largest.face.score),
-        "FaceMatches": face_matches(largest.candidates, limit),
+        "FaceMatches": face_matches(largest.candidates, limit, version=_version(summary)),
     }
     return _answer(body, summary, result)
 
@@ -74,7 +74,9 @@ def search_faces(call: Call) -> Answer:
         raise invalid("faceId was not found in the collection") from error
     body = {
         "SearchedFaceId": call.params["FaceId"],
-        "FaceMatches": face_matches(result.candidates, limit, but=call.params["FaceId"]),
+        "FaceMatches": face_matches(
+            result.candidates, limit, version=_version(summary), but=call.params["FaceId"]
+        ),
     }
     return _answer(body, summary, result)
 
@@ -148,8 +150,9 @@ def _none_searched(
         }
         for number, face in enumerate(found.faces[:MAX_UNSEARCHED])
     ]
-    version = model_version(summary.collection.model_digest)
-    return Answer({"UserMatches": [], "UnsearchedFaces": unsearched, "FaceModelVersion": version})
+    return Answer(
+        {"UserMatches": [], "UnsearchedFaces": unsearched, "FaceModelVersion": _version(summary)}
+    )
 
 
 def _unsearched(result: SearchResult) -> list[Body]:
@@ -161,6 +164,10 @@ def _unsearched(result: SearchResult) -> list[Body]:
         for answer in result.faces[:MAX_UNSEARCHED]
         if answer.face is not None and answer.refused
     ]
+
+
+def _version(summary: CollectionSummary) -> str:
+    return model_version(summary.collection.model_digest)
 
 
 def _largest(result: SearchResult) -> FaceAnswer | None:
@@ -183,5 +190,4 @@ def _answer(body: Body, summary: CollectionSummary, result: SearchResult) -> Ans
         extra["ReviewId"] = headers["x-assent-review-id"] = result.review_id
     if best is not None:
         headers["x-assent-fmr-at-score"] = f"{best.fmr_at_score:.4g}"
-    version = model_version(summary.collection.model_digest)
-    return Answer({**body, "FaceModelVersion": version, **extra}, headers)
+    return Answer({**body, "FaceModelVersion": _version(summary), **extra}, headers)

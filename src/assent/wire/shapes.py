@@ -87,13 +87,18 @@ def percent(share: float) -> float:
     return 100 * max(0.0, min(1.0, float(share)))
 
 
-def face_record(template: TemplateRecord) -> Body:
-    """An enrolled photo as a ``Face``; its ``ExternalImageId`` is whose it is."""
+def face_record(template: TemplateRecord, version: str) -> Body:
+    """An enrolled photo as a ``Face``; its ``ExternalImageId`` is whose it is.
+
+    Args:
+        template: of the photo.
+        version: of its collection (``model_version``).
+    """
     face: Body = {
         "FaceId": template.id,
         "ImageId": template.image_id,
         "ExternalImageId": template.person_ref,
-        "IndexFacesModelVersion": model_version(template.model_digest),
+        "IndexFacesModelVersion": version,
     }
     if template.box is not None:
         face["BoundingBox"] = dict(zip(("Left", "Top", "Width", "Height"), template.box, strict=True))
@@ -113,7 +118,9 @@ def error_rate(candidate: Candidate) -> Body:
     }
 
 
-def face_matches(candidates: Iterable[Candidate], limit: int, *, but: str | None = None) -> list[Body]:
+def face_matches(
+    candidates: Iterable[Candidate], limit: int, *, version: str, but: str | None = None
+) -> list[Body]:
     """One match for each enrolled photo of each candidate, best candidate first.
 
     People are compared, by the mean of their photos; so all photos of one person have the person's similarity.
@@ -121,10 +128,11 @@ def face_matches(candidates: Iterable[Candidate], limit: int, *, but: str | None
     Args:
         candidates: best first.
         limit: matches at most.
+        version: of the collection (``model_version``).
         but: a photo that is left out: the one that was searched for.
     """
     matches = [
-        {"Similarity": candidate.similarity, "Face": face_record(template), **error_rate(candidate)}
+        {"Similarity": candidate.similarity, "Face": face_record(template, version), **error_rate(candidate)}
         for candidate in candidates
         for template in candidate.templates
         if template.id != but

@@ -19,9 +19,9 @@ PREFIX: Final = "/v1"
 
 _DESCRIPTION: Final = """Face matching for people who said yes.
 
-Every operation needs an access key (HTTP Basic: the key's id and its secret) and acts with the roles of that key. Every
-error is one JSON object with `error` and `message`. Photos travel as multipart/form-data; no operation fetches a picture
-from an address, gives out a template, or searches more than one collection."""
+Every operation needs an access key (HTTP Basic: the key's id and its secret) and acts with the roles of that key.
+Every error is one JSON object with `error` and `message`. Photos travel as multipart/form-data; no operation fetches
+a picture from an address, gives out a template, or searches more than one collection."""
 
 _TAGS: Final = (
     ("People", "Whoever may say yes."),

@@ -69,8 +69,8 @@ def credentials(header: str | None) -> tuple[str, str]:
     key_id, colon, secret = decoded.partition(":")
     if scheme_name.lower() != "basic" or not colon or not _KEY_ID.fullmatch(key_id):
         raise NotAuthenticated(
-            "expected an access key's id and secret by HTTP Basic authentication, got none or a damaged one; make a key with "
-            "`assent keys make`"
+            "expected an access key's id and secret by HTTP Basic authentication, got none or a damaged one; ask "
+            "whoever runs this server (assent keys make)"
         )
     return key_id, secret
 

@@ -52,7 +52,7 @@ class BoundedRoute(APIRoute):
 
         return bounded
 
-    def max_bytes(self, settings: Settings) -> int:
+    def max_bytes(self, _: Settings, /) -> int:
         """The largest body, bytes."""
         return MAX_JSON_BYTES
 
@@ -62,7 +62,7 @@ class PhotoRoute(BoundedRoute):
 
     num_photos: ClassVar[int] = 1
 
-    def max_bytes(self, settings: Settings) -> int:
+    def max_bytes(self, settings: Settings, /) -> int:
         """Photos of the largest size that is opened, and what stands around them."""
         return self.num_photos * settings.max_image_bytes + _FORM_BYTES
 

@@ -7,7 +7,7 @@ import binascii
 import json
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Final, Generic, TypeVar
 
 from fastapi import Query
 from pydantic import BaseModel, Field
@@ -16,6 +16,7 @@ from assent.errors import UsageError
 
 T = TypeVar("T")
 Key = tuple[str | int, ...]
+_MAX_NUMBER: Final = 2**53
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many, 1 to 1,000.")]
 Cursor = Annotated[
@@ -77,6 +78,20 @@ def parse_cursor(cursor: str) -> Key:
             return tuple(found)
     except (binascii.Error, ValueError, RecursionError):
         pass
+    raise _wrong_cursor()
+
+
+def number_of(cursor: str | None) -> int:
+    """The number that a cursor of a numbered list names; 0 for None.
+
+    Raises:
+        UsageError: the cursor is not one of such a list.
+    """
+    match () if cursor is None else parse_cursor(cursor):
+        case ():
+            return 0
+        case (int(number),) if 0 <= number <= _MAX_NUMBER:
+            return number
     raise _wrong_cursor()
 
 

@@ -49,8 +49,9 @@ class Api:
 
     def send(self, method: str, path: str, *, by: str | None = "admin", **options: Any) -> Response:
         """One request, whatever comes of it; ``by`` None sends no key."""
-        auth = None if by is None else self.keys[by]
-        return self.client.request(method, f"/v1{path}", auth=auth, **options)
+        if by is not None:
+            options["auth"] = self.keys[by]
+        return self.client.request(method, f"/v1{path}", **options)
 
     def ok(self, method: str, path: str, *, status: int = 200, by: str = "admin", **options: Any) -> Any:
         """The JSON of a request that must succeed; None where there is no body."""

@@ -10,6 +10,7 @@ from assent.rest.errors import OWN_ERRORS, STATUSES, documented, of_assent_error
 from assent.types import QualityReason
 from tests.unit.rest.builders import NOBODY, Api, assert_error
 
+JSON = {"content-type": "application/json"}
 KINDS = [
     kind
     for _, kind in inspect.getmembers(errors, inspect.isclass)
@@ -75,28 +76,28 @@ def test_numbers_of_an_error_travel_with_it(error: errors.AssentError, members: 
             "/people",
             422,
             "InvalidRequest",
-            {"content": b"{", "headers": {"content-type": "application/json"}},
+            {"content": b"{", "headers": JSON},
         ),
         (
             "POST",
             "/people",
             400,
             "MalformedBody",
-            {"content": b"\xff", "headers": {"content-type": "application/json"}},
+            {"content": b"\xff", "headers": JSON},
         ),
         (
             "POST",
             "/people",
             400,
             "MalformedBody",
-            {"content": b"[" * 100_000, "headers": {"content-type": "application/json"}},
+            {"content": b"[" * 100_000, "headers": JSON},
         ),
         (
             "POST",
             "/people",
             422,
             "InvalidRequest",
-            {"content": b'{"ref": "\\ud800"}', "headers": {"content-type": "application/json"}},
+            {"content": b'{"ref": "\\ud800"}', "headers": JSON},
         ),
         ("POST", "/people", 422, "InvalidRequest", {"content": b'{"ref": "ana"}'}),
         ("POST", "/detect", 422, "InvalidRequest", {"json": {"image": "aaaa"}}),

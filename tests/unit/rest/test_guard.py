@@ -70,7 +70,7 @@ def test_every_answer_has_its_headers(api: Api) -> None:
 
 
 def test_the_place_is_the_last_one_in_our_own_code(assent: Assent) -> None:
-    with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever it is
+    with pytest.raises(Exception) as caught:
         assent.people.get(None)  # type: ignore[arg-type]
     assert place_of(caught.value).startswith("assent.store.")
     assert place_of(ValueError()) == "unknown"

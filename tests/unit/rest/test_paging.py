@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,10 +55,8 @@ def test_a_cursor_is_what_it_was_made_of(key: tuple[str | int, ...]) -> None:
 
 @given(st.one_of(st.text("ABCabc019-_", min_size=1), st.text(min_size=1)))
 def test_anything_else_is_no_cursor(text: str) -> None:
-    try:
-        parse_cursor(text)
-    except UsageError as error:
-        assert text not in error.message or len(text) < 3
+    with suppress(UsageError):
+        assert isinstance(parse_cursor(text), tuple)
 
 
 def test_a_cursor_of_another_list_is_refused() -> None:

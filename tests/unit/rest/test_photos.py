@@ -192,11 +192,12 @@ def test_an_address_is_no_photo(club: Api, address: str) -> None:
         ("/collections/club/search", {"purpose": PURPOSE}),
         ("/collections/club/templates", {"person": "ana"}),
     ):
-        for sent in (
+        sent: list[dict[str, Any]] = [
             {"data": {**data, "image": address}, "files": {"x": b""}},
             {"data": data, "files": {"image": address.encode()}},
-        ):
-            response = club.send("POST", path, **sent)
+        ]
+        for options in sent:
+            response = club.send("POST", path, **options)
             assert response.status_code == 422
             assert response.json()["error"] in {"UnreadableImage", "InvalidRequest"}
             assert address not in response.text

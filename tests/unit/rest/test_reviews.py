@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from pathlib import Path
 from typing import Any
@@ -93,14 +94,14 @@ def test_the_second_is_blind_to_the_first(asked: Api, demo_photos: Path) -> None
     review = f"/reviews/{search(asked, demo_photos)['review_id']}"
     pair = pair_of(asked, "second")
     base = f"/review-queue/{pair['id']}"
-    paths = ("/review-queue", "/reviews", review, f"{base}/probe", f"{base}/enrolled/1", f"{base}/enrolled/2")
+    paths = ("/review-queue", "/reviews", review, f"{base}/pictures")
     for by in ("second", "searcher"):
         before = [asked.send("GET", path, by=by).content for path in paths]
         seen.append((by, before))
     judge(asked, "reviewer", "same")
     for by, before in seen:
         assert [asked.send("GET", path, by=by).content for path in paths] == before
-    assert set(pair) == {"id", "review_id", "collection", "asked_at", "expires_at", "num_photos"}
+    assert set(pair) == {"id", "review_id", "collection", "asked_at", "expires_at"}
     words = b"".join(seen[0][1][:3]).lower()
     for word in (b"similar", b"score", b"fmr", b"verdict", b"judge", b"ana test"):
         assert word not in words.replace(b"expected_", b"")
@@ -124,15 +125,17 @@ def test_judging_answers_the_same_whatever_the_first_said(asked: Api, demo_photo
 def test_the_pictures_are_pictures_of_a_face(asked: Api, demo_photos: Path) -> None:
     search(asked, demo_photos)
     pair = pair_of(asked, "reviewer")
-    assert pair["num_photos"] == 2
-    for part in ("probe", "enrolled/1", "enrolled/2"):
-        response = asked.send("GET", f"/review-queue/{pair['id']}/{part}", by="reviewer")
-        assert response.headers["content-type"] == "image/jpeg"
-        with Image.open(io.BytesIO(response.content)) as image:
+    pictures = asked.ok("GET", f"/review-queue/{pair['id']}/pictures", by="reviewer")
+    assert len(pictures["enrolled_jpegs"]) == 2
+    for encoded in (pictures["probe_jpeg"], *pictures["enrolled_jpegs"]):
+        with Image.open(io.BytesIO(base64.b64decode(encoded, validate=True))) as image:
+            assert image.format == "JPEG"
             assert min(image.size) >= 32
             assert not image.getexif()
-    asked.error("GET", f"/review-queue/{pair['id']}/enrolled/3", 404, "NotFound", by="reviewer")
-    asked.error("GET", f"/review-queue/{NOBODY}/probe", 404, "NotFound", by="reviewer")
+    viewed = asked.ok("GET", "/log/entries", params={"kind": "review.viewed"})["items"]
+    assert [entry["body"]["pair_id"] for entry in viewed] == [pair["id"]]
+    asked.error("GET", f"/review-queue/{NOBODY}/pictures", 404, "NotFound", by="reviewer")
+    asked.error("GET", f"/review-queue/{pair['id']}/pictures", 403, "Forbidden", by="searcher")
 
 
 def test_one_person_judges_once_whatever_their_key(asked: Api, demo_photos: Path) -> None:
@@ -156,7 +159,7 @@ def test_what_is_over_is_over(asked: Api, demo_photos: Path, clock: Clock) -> No
     assert asked.ok("GET", review)["status"] == "lapsed"
     path = f"/review-queue/{pair}/judgement"
     asked.error("POST", path, 409, "ReviewClosed", by="reviewer", json={"verdict": "same"})
-    asked.error("GET", f"/review-queue/{pair}/probe", 409, "ReviewClosed", by="reviewer")
+    asked.error("GET", f"/review-queue/{pair}/pictures", 409, "ReviewClosed", by="reviewer")
 
 
 def test_who_withdraws_is_gone_from_the_queue(asked: Api, demo_photos: Path) -> None:
@@ -165,4 +168,4 @@ def test_who_withdraws_is_gone_from_the_queue(asked: Api, demo_photos: Path) -> 
     [consent] = asked.ok("GET", "/people/ana/consents")["items"]
     asked.ok("POST", f"/consents/{consent['id']}/withdraw")
     assert asked.ok("GET", "/review-queue", by="reviewer")["items"] == []
-    asked.error("GET", f"/review-queue/{pair}/probe", 404, "NotFound", by="reviewer")
+    asked.error("GET", f"/review-queue/{pair}/pictures", 404, "NotFound", by="reviewer")

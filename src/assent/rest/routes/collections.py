@@ -35,7 +35,7 @@ router = APIRouter(tags=["Collections"], route_class=BoundedRoute)
 
 
 @router.get("/policies", responses=documented())
-def list_policies(assent: Acting) -> PoliciesAnswer:
+def list_policies() -> PoliciesAnswer:
     """The policies by name, and what each bounds."""
     return PoliciesAnswer(
         items=[PolicyAnswer(name=name, fpir_target=target) for name, target in FPIR_PRESETS.items()]
@@ -97,8 +97,7 @@ def get_tags(assent: Acting, collection: CollectionPath) -> TagsAnswer:
 @router.post("/collections/{collection}/tags", responses=documented(400, 404, 413))
 def add_tags(assent: Acting, collection: CollectionPath, new: NewTags) -> TagsAnswer:
     """Add tags, or change their values; the others stay."""
-    assent.collections.tag(collection, new.tags)
-    return TagsAnswer(tags=assent.collections.tags(collection))
+    return TagsAnswer(tags=assent.collections.tag(collection, new.tags))
 
 
 @router.delete("/collections/{collection}/tags", responses=documented(404))

@@ -73,8 +73,8 @@ def withdraw_consent(assent: Acting, consent_id: ConsentPath, how: Withdrawal | 
 
     Asked again, it answers the same receipt.
     """
-    receipt = assent.consents.withdraw(consent_id, reason=how.reason if how else None)
-    return ReceiptAnswer.of(receipt)
+    said = how or Withdrawal()
+    return ReceiptAnswer.of(assent.consents.withdraw(consent_id, reason=said.reason, channel=said.channel))
 
 
 @router.get("/consents/{consent_id}/receipt", responses=documented(404))

@@ -12,7 +12,7 @@ from assent.ledger.proof import Proof, format_proof
 from assent.rest.authentication import Acting
 from assent.rest.bodies import BoundedRoute
 from assent.rest.errors import documented
-from assent.rest.paging import Cursor, Limit, Page, page_of
+from assent.rest.paging import Cursor, Limit, Page, make_cursor, number_of
 from assent.rest.shapes.log import (
     AuditAnswer,
     CheckpointAnswer,
@@ -45,13 +45,12 @@ def list_entries(
     cursor: Cursor = None,
 ) -> Page[EntryAnswer]:
     """The record of acts, oldest first."""
-    chosen, after = page_of(
-        assent.logbook.entries(kinds=kind or ()),
-        lambda entry: (int(entry["seq"]),),
-        limit=limit,
-        cursor=cursor,
+    found = assent.logbook.entries(kinds=kind or (), after_seq=number_of(cursor), limit=limit + 1)
+    chosen, is_last = found[:limit], len(found) <= limit
+    return Page(
+        items=[EntryAnswer.of(entry) for entry in chosen],
+        next_cursor=None if is_last else make_cursor((int(chosen[-1]["seq"]),)),
     )
-    return Page(items=[EntryAnswer.of(entry) for entry in chosen], next_cursor=after)
 
 
 @router.get(

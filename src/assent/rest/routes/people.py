@@ -10,7 +10,7 @@ from assent.rest.errors import documented
 from assent.rest.paging import Cursor, Limit, Page, page_of
 from assent.rest.shapes.consents import ReceiptAnswer
 from assent.rest.shapes.fields import PersonPath
-from assent.rest.shapes.people import ErasureAnswer, ExportAnswer, NewPerson, PersonAnswer
+from assent.rest.shapes.people import ErasureAnswer, ExportAnswer, NewName, NewPerson, PersonAnswer
 
 router = APIRouter(tags=["People"], route_class=BoundedRoute)
 
@@ -32,6 +32,12 @@ def add_person(assent: Acting, new: NewPerson) -> PersonAnswer:
 def get_person(assent: Acting, person: PersonPath) -> PersonAnswer:
     """A person."""
     return PersonAnswer.of(assent.people.get(person))
+
+
+@router.put("/people/{person}/name", responses=documented(400, 404, 413))
+def rename_person(assent: Acting, person: PersonPath, new: NewName) -> PersonAnswer:
+    """Correct a person's name, or take it away with null (GDPR Art. 16)."""
+    return PersonAnswer.of(assent.people.rename(person, name=new.name))
 
 
 @router.delete("/people/{person}", responses=documented(404))

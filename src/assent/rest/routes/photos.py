@@ -150,8 +150,8 @@ def verify(
             ge=0,
             le=100,
             allow_inf_nan=False,
-            description="A similarity of 0 to 100: 80 is 1 false match in 1,000 comparisons, 90 in 10,000. The collection's "
-            "policy is the floor.",
+            description="A similarity of 0 to 100: 80 is 1 false match in 1,000 comparisons, 90 in 10,000. The "
+            "collection's policy is the floor.",
         ),
     ] = 80.0,
     choose: _Choose = "only",

@@ -27,7 +27,8 @@ ReviewName = Literal["none", "two-person"]
 BeyondName = Literal["refuse", "review"]
 
 _POLICY = Field(
-    description="`default`: at most 1 search in 100 for somebody who is not enrolled names anybody; `strict`: 1 in 1,000."
+    description="`default`: at most 1 search in 100 for somebody who is not enrolled names anybody; `strict`: 1 in "
+    "1,000."
 )
 _TARGET = Field(
     gt=0,
@@ -59,7 +60,8 @@ class NewCollection(Shape):
 
     name: CollectionName
     purpose: Purpose = Field(
-        description="Only people whose consent names this purpose can be enrolled, only searches for it are answered; fixed."
+        description="Only people whose consent names this purpose can be enrolled, and only searches for it are "
+        "answered; fixed."
     )
     policy: Annotated[PolicyName, _POLICY] = "default"
     fpir_target: Annotated[float | None, _TARGET] = None
@@ -69,9 +71,11 @@ class NewCollection(Shape):
 
 
 class NewPolicy(Shape):
-    """What a collection is held to from the next search on."""
+    """What a collection is held to from the next search on; what is left out stays as it is."""
 
-    policy: Annotated[PolicyName, _POLICY] = "default"
+    policy: Annotated[PolicyName | None, _POLICY] = Field(
+        default=None, description="Null leaves it as it is."
+    )
     fpir_target: Annotated[float | None, _TARGET] = None
     review: Annotated[ReviewName | None, _REVIEW] = Field(
         default=None, description="Null leaves it as it is."
@@ -255,5 +259,5 @@ class AssociationAnswer(Shape):
     def of(cls, made: Association) -> AssociationAnswer:
         """The answer for what the service did."""
         return cls.model_validate(
-            {"done": made.associated, "failed": made.failed, "num_templates": made.num_faces}
+            {"done": made.done, "failed": made.failed, "num_templates": made.num_templates}
         )

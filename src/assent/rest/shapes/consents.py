@@ -92,6 +92,13 @@ class Withdrawal(Shape):
         max_length=1000,
         description="In the person's words, one line; optional, nobody owes one.",
     )
+    channel: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        description="How they said so, one line.",
+        examples=["e-mail"],
+    )
 
 
 class ConsentAnswer(Shape):
@@ -120,6 +127,7 @@ class ConsentAnswer(Shape):
     withdrawn_at: Time | None = Field(
         description="Null while it stands; also set when it expired and was swept."
     )
+    withdrawal_channel: str | None
     withdrawal_reason: str | None
 
     @classmethod

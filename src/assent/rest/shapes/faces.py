@@ -137,8 +137,8 @@ class CandidateAnswer(Shape):
     fmr_at_score: Fmr
     expected_false_candidates: float = Field(
         ge=0,
-        description="Gallery size x `fmr_at_score`: how many such candidates a search for a stranger brings, at most, on "
-        "average.",
+        description="Gallery size x `fmr_at_score`: how many such candidates a search for a stranger brings, at most, "
+        "on average.",
         examples=[0.02],
     )
     num_templates: Count = Field(description="Photos behind the person's user vector.")
@@ -201,7 +201,8 @@ class SearchAnswer(Shape):
     purpose: Purpose
     faces: list[SearchedFace] = Field(description="Every face found, largest first.")
     review_id: Id | None = Field(
-        description="Where two people decide: the review to ask for (`/reviews/{review_id}`); then no candidates are here."
+        description="Where two people decide: the review to ask for (`/reviews/{review_id}`); then no candidates are "
+        "here."
     )
     policy: PolicyApplied | None = Field(
         description="Null when nobody is enrolled, so that nothing was compared."
@@ -274,12 +275,12 @@ class PersonProbe(Shape):
 
 
 class ComparedFaceAnswer(Shape):
-    """One face of the target photo and how like the source's it is."""
+    """One face of the target photo and how like the source's it is; null where it is too poor to compare."""
 
     face: FoundFace
-    similarity: Similarity
-    score: Score
-    fmr_at_score: Fmr
+    similarity: Similarity | None
+    score: Score | None
+    fmr_at_score: Fmr | None
 
     @classmethod
     def of(cls, compared: ComparedFace) -> ComparedFaceAnswer:
@@ -300,8 +301,8 @@ class ComparisonAnswer(Shape):
     source_height: Width
     target_width: Width
     target_height: Width
-    matches: list[ComparedFaceAnswer] = Field(description="Faces that reach the threshold, best first.")
-    unmatched: list[ComparedFaceAnswer] = Field(description="The others.")
+    matches: list[ComparedFaceAnswer] = Field(description="Faces that reach the threshold, most alike first.")
+    unmatched: list[ComparedFaceAnswer] = Field(description="The others, largest first.")
     threshold_similarity: Similarity
     threshold_fmr: Rate
     log_leaf: LogLeaf

@@ -13,7 +13,10 @@ from assent.rest.shapes.fields import Count, Sha256, Shape, Time
 from assent.types import JsonObject
 
 _MAX_CHARS = 200_000
-CHECKPOINT_EXAMPLE = "assent/6f1c...\n3\nrra8...=\ntime 2026-01-15T12:00:00.000000Z\nfrontier +sVC...=\n\n— assent/6f1c... 8Tq0...=\n"
+CHECKPOINT_EXAMPLE = (
+    "assent/6f1c...\n3\nrra8...=\ntime 2026-01-15T12:00:00.000000Z\nfrontier +sVC...=\n\n"
+    "— assent/6f1c... 8Tq0...=\n"
+)
 _HEADER = ("seq", "at", "kind", "actor", "leaf_sha256")
 
 

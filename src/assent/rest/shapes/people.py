@@ -28,6 +28,12 @@ class NewPerson(Shape):
     name: Name = None
 
 
+class NewName(Shape):
+    """A person's name, corrected."""
+
+    name: Name
+
+
 class PersonAnswer(Shape):
     """A person. Nothing about what they are is ever held."""
 

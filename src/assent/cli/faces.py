@@ -185,7 +185,7 @@ def print_search(results: list[tuple[Path, SearchResult]]) -> None:
         )
     for photo, result in results:
         if result.review_id is not None:
-            say(f"{photo.name}: what two people find will be at: assent review outcome {result.review_id}")
+            say(f"{photo.name}: two people look first; then see assent review outcome {result.review_id}")
     if not policies:
         say("Nobody is enrolled with a live consent: nothing was compared.")
 
@@ -198,8 +198,8 @@ def _rows(photo: Path, result: SearchResult) -> list[tuple[object, ...]]:
         if answer.refused:
             rows.append((place, f"not searched: {', '.join(answer.refused)}", "", "", "", ""))
         elif not answer.candidates:
-            who = "two people look first" if result.review_id else "nobody enrolled"
-            rows.append((place, who, "", threshold, "", ""))
+            said = "nobody enrolled" if result.review_id is None else "two people look first"
+            rows.append((place, said, "", threshold, "", ""))
         rows += [(place, *_candidate_cells(candidate, threshold)) for candidate in answer.candidates]
     return rows or [(photo.name, "no face found", "", "", "", "")]
 

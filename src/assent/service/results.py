@@ -27,7 +27,7 @@ class Candidate:
             is not enrolled brings on average, at most.
         num_templates: photos behind the person's user vector.
         consent_id: the consent that allows this answer.
-        templates: these photos: ids and where the face is, never the templates' numbers.
+        photos: these photos: ids and where the face is, never the numbers of a template.
     """
 
     person: str
@@ -38,7 +38,7 @@ class Candidate:
     expected_false_candidates: float
     num_templates: int
     consent_id: str
-    templates: tuple[TemplateRecord, ...] = ()
+    photos: tuple[TemplateRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -61,17 +61,19 @@ class FolderBuckets:
             file = os.open(parts[-1], _FILE_FLAGS, dir_fd=folder)
         finally:
             os.close(folder)
-        with os.fdopen(file, "rb", buffering=0) as opened:
+        try:
             if not stat.S_ISREG(os.fstat(file).st_mode):
                 raise FileNotFoundError("not a regular file")
-            return _read_at_most(opened, max_bytes)
+            return _read_at_most(file, max_bytes)
+        finally:
+            os.close(file)
 
 
-def _read_at_most(file: object, max_bytes: int) -> bytes:
-    """Everything of a file, whatever its size is said to be."""
+def _read_at_most(file: int, max_bytes: int) -> bytes:
+    """Everything of an open file, whatever its size is said to be."""
     chunks: list[bytes] = []
     left = max_bytes + 1
-    while left > 0 and (chunk := file.read(min(left, _CHUNK_BYTES))):  # type: ignore[attr-defined]
+    while left > 0 and (chunk := os.read(file, min(left, _CHUNK_BYTES))):
         chunks.append(chunk)
         left -= len(chunk)
     if left <= 0:

@@ -64,7 +64,10 @@ class S3Buckets:
         answer = self._s3().get_object(**names)
         body = answer["Body"]
         try:
-            if int(answer.get("ContentLength") or 0) > max_bytes:
+            if "ContentLength" not in answer:
+                # Without it a body that was cut short looks whole.
+                raise ObjectUnavailable("S3 did not say how large the object is; check the server")
+            if int(answer["ContentLength"]) > max_bytes:
                 raise _too_large(max_bytes)
             chunks: list[bytes] = []
             left = max_bytes + 1

@@ -60,7 +60,9 @@ def serve(assent: Assent) -> Iterator[str]:
 
 
 @contextmanager
-def browse(playwright: Playwright, folder: Path, *arguments: str, **options: object) -> Iterator[BrowserContext]:
+def browse(
+    playwright: Playwright, folder: Path, *arguments: str, **options: object
+) -> Iterator[BrowserContext]:
     """A new browser with a profile of its own; nothing of another is in it."""
     context = playwright.chromium.launch_persistent_context(
         folder, executable_path=CHROMIUM, args=[*ARGUMENTS, *arguments], headless=True, **options

@@ -113,7 +113,9 @@ async def read_form(request: Request, *, max_bytes: int) -> Form:
     """
     content_type = request.headers.get("content-type", "").lower()
     if "charset" in content_type and "utf-8" not in content_type:
-        raise FormMalformed("expected a form in UTF-8, got another encoding")  # the parser would take any of Python's
+        raise FormMalformed(
+            "expected a form in UTF-8, got another encoding"
+        )  # the parser would take any of Python's
     kind = content_type.partition(";")[0].strip()
     stream = _limited(request, max_bytes)
     try:

@@ -101,7 +101,7 @@ def make_wire(club_wire: Wire) -> Callable[[str], Any]:
     """A second server on the same data, with its pictures in the S3 at a URL."""
 
     def make(url: str) -> Any:
-        options = S3Options(url, access_key_id="AKIA", secret_access_key=SECRET, timeout_s=1.0)
+        options = S3Options(url, access_key_id="AKIA", secret_access_key=SECRET, timeout_s=0.5)
         return running(club_wire.assent, objects=S3Buckets(options))
 
     return make

@@ -20,7 +20,7 @@ from assent.objects import S3Buckets, S3Options, open_objects
 from tests.unit.objects.servers import answering, dripping, flooding, saying, silent
 
 SECRET = "the-secret-key-of-s3"
-TIMEOUT_S = 1.0
+TIMEOUT_S = 0.5
 
 
 @pytest.fixture(scope="module")

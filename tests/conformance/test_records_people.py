@@ -138,6 +138,11 @@ def test_export_lists_templates_without_their_numbers(records: Records) -> None:
         "consent_id",
         "quality",
         "created_at",
+        "person_ref",
+        "image_id",
+        "box",
+        "is_associated",
+        "thumbnail_jpeg_base64",
     }
     assert export["templates"][0]["quality"] == {"sharpness": 1.5}
 

@@ -30,6 +30,7 @@ def test_whoever_is_not_a_candidate_is_hidden(club: Assent, demo_photos: Path) -
     before = load_image(photo, club.settings).image_rgb
     after = club.annotate(photo, result).image_rgb
     for answer in result.faces:
+        assert answer.face is not None
         assert hidden_share(before, after, answer.face.box_xyxy) > 0.98
 
 

@@ -183,6 +183,9 @@ def print_search(results: list[tuple[Path, SearchResult]]) -> None:
             f"Threshold {policy.similarity:.1f}: an error rate of {rate(policy.max_fmr)}, so that with {people} "
             f"enrolled at most {rate(policy.fpir_target)} searches for somebody else name anybody."
         )
+    for photo, result in results:
+        if result.review_id is not None:
+            say(f"{photo.name}: two people look first; then see assent review show {result.review_id}")
     if not policies:
         say("Nobody is enrolled with a live consent: nothing was compared.")
 
@@ -195,7 +198,8 @@ def _rows(photo: Path, result: SearchResult) -> list[tuple[object, ...]]:
         if answer.refused:
             rows.append((place, f"not searched: {', '.join(answer.refused)}", "", "", "", ""))
         elif not answer.candidates:
-            rows.append((place, "nobody enrolled", "", threshold, "", ""))
+            said = "nobody enrolled" if result.review_id is None else "two people look first"
+            rows.append((place, said, "", threshold, "", ""))
         rows += [(place, *_candidate_cells(candidate, threshold)) for candidate in answer.candidates]
     return rows or [(photo.name, "no face found", "", "", "", "")]
 

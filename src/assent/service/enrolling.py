@@ -122,18 +122,18 @@ def index(
     data = _consented_bytes(ctx, image, person, collection)
     photo = load_faces(ctx, data, gate=ENROLMENT_GATE)
     face = next(iter(photo.faces), None)
-    template, is_new = None, False
+    enrolled, is_new = None, False
     if face is not None and face.quality.is_good:
         chosen = _Chosen(data, photo, face, ctx.engine.templates(photo.image_rgb, [face])[0])
         with ctx.records.transaction() as tx:
-            template = tx.template_of_image(collection, chosen.sha256)
-            if template is None or template.person_ref != person:
-                template, _ = _add(
+            enrolled = tx.template_of_image(collection, chosen.sha256)
+            if enrolled is None or enrolled.person_ref != person:
+                enrolled, _ = _add(
                     ctx, tx, chosen, person=person, collection=collection, allow_mismatch=allow_mismatch
                 )
                 is_new = True
     return IndexedPhoto(
-        template=template,
+        enrolled=enrolled,
         face=face,
         reasons=face.quality.reasons if face is not None else (),
         others=tuple(photo.faces[1:]),

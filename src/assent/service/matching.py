@@ -138,7 +138,7 @@ class Matcher:
             num_templates=entry.num_templates,
             # Raises rather than answers, should index and records ever disagree.
             consent_id=self.tx.live_consent(person.ref, self.collection.purpose).id,
-            templates=tuple(self.tx.templates(self.collection.name, person.ref)),
+            photos=tuple(self.tx.templates(self.collection.name, person.ref)),
         )
 
 

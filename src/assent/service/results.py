@@ -27,7 +27,7 @@ class Candidate:
             is not enrolled brings on average, at most.
         num_templates: photos behind the person's user vector.
         consent_id: the consent that allows this answer.
-        templates: these photos: ids and where the face is, never the templates' numbers.
+        photos: these photos: ids and where the face is, never the numbers of a template.
     """
 
     person: str
@@ -38,7 +38,7 @@ class Candidate:
     expected_false_candidates: float
     num_templates: int
     consent_id: str
-    templates: tuple[TemplateRecord, ...] = ()
+    photos: tuple[TemplateRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -99,7 +99,8 @@ class IndexedPhoto:
     """What came of enrolling the largest face of a photo, where a poor or absent face is an answer and no error.
 
     Attributes:
-        template: of the new template, or of the one made of this very photo before; None where none could be made.
+        enrolled: the new template's record, or that of the one made of this very photo before; None where none could be
+            made.
         face: the largest face; None where there is none.
         reasons: why no template was made of it.
         others: the other faces, which were left alone, largest first.
@@ -109,7 +110,7 @@ class IndexedPhoto:
         num_frames: frames or pages of the file; only the first was looked at.
     """
 
-    template: TemplateRecord | None
+    enrolled: TemplateRecord | None
     face: Face | None
     reasons: tuple[QualityReason, ...]
     others: tuple[Face, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from assent.store.log import LogReads
-from assent.store.schema import templates
+from assent.store.schema import review_pairs, templates, users
 from assent.store.templates import TemplateReads
 from assent.store.values import LogEntry, TemplateRecord
 from assent.store.withdrawal import ReceiptReads
@@ -22,8 +23,8 @@ class ExportReads(TemplateReads, LogReads, ReceiptReads):
     def export_person(self, ref: str) -> JsonObject:
         """Everything held about one person, as JSON values; times as ISO 8601 text.
 
-        Templates appear with their metadata, never with their vectors (promise 8: no template export). Of a
-        log entry that names other people too, only this person's part is given.
+        Templates appear with their metadata and the small picture, where one is kept, never with their vectors
+        (promise 8: no template export). Of a log entry that names other people too, only this person's part is given.
 
         Raises:
             NotFound: nobody has this ref.
@@ -39,6 +40,8 @@ class ExportReads(TemplateReads, LogReads, ReceiptReads):
                 for consent in held
             ],
             "templates": [self._template_json(record) for record in self._templates_of(person.id)],
+            "users": self._users_of(person.id),
+            "reviews": self._reviews_of(person.id),
             "receipts": [receipt.as_json() for receipt in receipts],
             "log_entries": [_own_part(entry, person.id) for entry in self._log_entries_naming(person.id)],
         }
@@ -53,7 +56,27 @@ class ExportReads(TemplateReads, LogReads, ReceiptReads):
 
     def _template_json(self, record: TemplateRecord) -> JsonObject:
         names = {collection.id: collection.name for collection in self.collections()}
-        return {**_json(asdict(record)), "collection_name": names[record.collection_id]}
+        picture = self.thumbnail(record.id)
+        return {
+            **_json(asdict(record)),
+            "collection_name": names[record.collection_id],
+            "thumbnail_jpeg_base64": None if picture is None else base64.b64encode(picture).decode("ascii"),
+        }
+
+    def _users_of(self, person_id: str) -> list[JsonObject]:
+        """The collections in which the person is a user."""
+        query = sa.select(users.c.collection_id, users.c.created_at).where(users.c.person_id == person_id)
+        return [_json(dict(row)) for row in self._connection.execute(query).mappings()]
+
+    def _reviews_of(self, person_id: str) -> list[JsonObject]:
+        """The pairs with the person that two people were asked to look at."""
+        query = sa.select(
+            review_pairs.c.review_id,
+            review_pairs.c.similarity,
+            review_pairs.c.fmr_at_score,
+            review_pairs.c.outcome,
+        ).where(review_pairs.c.person_id == person_id)
+        return [dict(row) for row in self._connection.execute(query).mappings()]
 
 
 def _json(values: JsonObject) -> JsonObject:

@@ -53,7 +53,12 @@ def agree(tx: Transaction, ref: str, **changes: Any) -> ConsentRecord:
 
 
 def enrol(
-    tx: Transaction, ref: str, consent: ConsentRecord, *seeds: int, collection: str = COLLECTION
+    tx: Transaction,
+    ref: str,
+    consent: ConsentRecord,
+    *seeds: int,
+    collection: str = COLLECTION,
+    thumbnail_jpeg: bytes | None = None,
 ) -> list[TemplateRecord]:
     """One template per seed."""
     return [
@@ -64,6 +69,7 @@ def enrol(
             unit_vector(seed),
             image_sha256=image_sha256(seed),
             quality={"sharpness": 1.5},
+            thumbnail_jpeg=thumbnail_jpeg,
         )
         for seed in seeds
     ]

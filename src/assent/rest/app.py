@@ -36,7 +36,7 @@ _TAGS: Final = (
 
 
 class RestApp(FastAPI):
-    """FastAPI, with a document that says what it cannot: forms take no other fields, and neither forms nor queries null."""
+    """FastAPI, whose document says two things more: forms take no other fields, and null is for JSON only."""
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document."""

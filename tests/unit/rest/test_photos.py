@@ -66,7 +66,7 @@ def test_a_search_answers_with_error_rates(club: Api, demo_photos: Path) -> None
     assert candidate["similarity"] > answer["policy"]["similarity"]
     assert 0 < candidate["fmr_at_score"] <= answer["policy"]["max_fmr"]
     assert candidate["expected_false_candidates"] == pytest.approx(2 * candidate["fmr_at_score"])
-    assert len(candidate["templates"]) == 2
+    assert len(candidate["photos"]) == 2
     assert answer["policy"]["gallery_size"] == answer["gallery_size"] == 2
     assert set(answer["policy"]["threshold_scores"]) == {"single", "mean"}
     assert answer["review_id"] is None

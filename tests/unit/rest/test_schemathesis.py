@@ -11,7 +11,6 @@ from typing import Any, cast
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
-from hypothesis.stateful import run_state_machine_as_test
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
@@ -152,28 +151,3 @@ def test_an_operation_is_as_it_says_at_length(fuzzed: Fuzzed, path: str, method:
     for mode in GenerationMode:
         fuzzed.run(path, method, mode, max_examples=100)
     fuzzed.run(path, method, GenerationMode.POSITIVE, max_examples=20, change=fuzzed.there())
-
-
-@pytest.mark.slow
-def test_operations_one_after_another(fuzzed: Fuzzed) -> None:
-    """What one operation makes, others are asked about, after it was removed too."""
-    fuzzed.there()
-
-    class Machine(fuzzed.schema.as_state_machine()):  # type: ignore[misc]
-        def get_call_kwargs(self, case: Any) -> dict[str, Any]:
-            return {"headers": fuzzed.headers}
-
-        def validate_response(self, response: Any, case: Any, **options: Any) -> None:
-            case.validate_response(
-                response,
-                excluded_checks=[positive_data_acceptance],
-                additional_checks=[fits_means_taken],
-                headers=fuzzed.headers,
-            )
-
-    run_state_machine_as_test(
-        Machine,
-        settings=settings(
-            max_examples=40, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
-    )

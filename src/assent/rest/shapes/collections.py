@@ -53,8 +53,8 @@ Tags = Annotated[
     ],
     Field(
         max_length=200,
-        description="Your own labels: at most 200. Keys of 1 to 128 characters, values of at most 256: letters, digits, "
-        "spaces, `_ . : / = + @ -`.",
+        description="Your own labels: at most 200. Keys of 1 to 128 characters, values of at most 256: letters, "
+        "digits, spaces, `_ . : / = + @ -`.",
         examples=[{"team": "archive"}],
         json_schema_extra={"additionalProperties": False},
     ),

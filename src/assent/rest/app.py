@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
@@ -35,13 +35,38 @@ _TAGS: Final = (
 )
 
 
-def rest_app(assent: Assent) -> FastAPI:
+class RestApp(FastAPI):
+    """FastAPI, whose document says two things more: forms take no other fields, and null is for JSON only."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        document = super().openapi()
+        for name, schema in document["components"]["schemas"].items():
+            if name.startswith("Body_"):
+                schema["additionalProperties"] = False
+                schema["properties"] = {key: _not_null(kind) for key, kind in schema["properties"].items()}
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                for parameter in operation.get("parameters", ()):
+                    parameter["schema"] = _not_null(parameter["schema"])
+        return document
+
+
+def _not_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema without its alternative of null: a query or a form has only text to say it with."""
+    rest = [kind for kind in schema.get("anyOf", ()) if kind != {"type": "null"}]
+    if len(rest) != 1:
+        return schema
+    return {**rest[0], **{key: value for key, value in schema.items() if key != "anyOf"}}
+
+
+def rest_app(assent: Assent) -> RestApp:
     """The ASGI application, to be mounted at ``/v1``.
 
     Args:
         assent: the open data folder; each request acts as its own access key's view of it. The caller closes it.
     """
-    app = FastAPI(
+    app = RestApp(
         title="Assent",
         version=__version__,
         description=_DESCRIPTION,

@@ -40,7 +40,11 @@ class Authentication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
         if scope["type"] != "http":
+            await send({"type": "websocket.close"})  # nothing here speaks it
             return
         try:
             acting = await run_in_threadpool(self._acting, Headers(scope=scope).get("authorization"))

@@ -101,6 +101,7 @@ class _MemoryRequest(Request):
             except MultiPartException as error:
                 raise HTTPException(400, f"the form cannot be read: {error.message}") from error
         if not found.keys() <= self.known_fields or len(found.multi_items()) > len(found):
+            await found.close()
             known = ", ".join(sorted(self.known_fields))
             raise HTTPException(
                 422, f"expected the fields {known}, each at most once; got another, or one twice"

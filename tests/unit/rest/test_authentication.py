@@ -8,6 +8,7 @@ import pytest
 from assent.errors import NotAuthenticated
 from assent.rest import rest_app
 from assent.rest.authentication import credentials
+from assent.store.access import Role
 from tests.unit.rest.builders import NOBODY, Api, assert_error
 
 KEY = "ASNT234567ABCDEFGHIJ"
@@ -74,7 +75,7 @@ def test_nothing_answers_without_a_key(api: Api) -> None:
 
 def test_wrong_unknown_and_revoked_keys_are_told_alike(api: Api) -> None:
     key_id, secret = api.keys["searcher"]
-    revoked = api.new_key("gone")
+    revoked = api.new_key("gone", Role.SEARCHER)
     api.ok("DELETE", f"/keys/{revoked[0]}")
     messages = set()
     for auth in ((key_id, "wrong"), (key_id, ""), (KEY, secret), revoked, (key_id.lower(), secret)):

@@ -37,14 +37,9 @@ def test_policies(api: Api) -> None:
     for new, policy, target in changes:
         changed = api.ok("PUT", "/collections/club/policy", json=new)
         assert (changed["policy"], changed["fpir_target"]) == (policy, target)
-    for new in (
-        {"policy": "lax"},
-        {"fpir_target": 0},
-        {"fpir_target": 1},
-        {"review": "one-person"},
-        {"x": 1},
-    ):
-        api.error("PUT", "/collections/club/policy", 422, "InvalidRequest", json=new)
+    wrong: list[dict[str, object]] = [{"policy": "lax"}, {"fpir_target": 0}, {"fpir_target": 1}, {"x": 1}]
+    for bad in wrong:
+        api.error("PUT", "/collections/club/policy", 422, "InvalidRequest", json=bad)
     api.error("PUT", "/collections/none/policy", 404, "NotFound", json={})
 
 
@@ -76,13 +71,13 @@ def test_tags(api: Api) -> None:
 
 def test_templates_are_listed_without_their_numbers(club: Api) -> None:
     listed = club.ok("GET", "/collections/club/templates")["items"]
-    assert [template["person"] for template in listed] == ["ana", "ana", "bea"]
+    assert sorted(template["person"] for template in listed) == ["ana", "ana", "bea"]
     assert len({template["image_id"] for template in listed}) == 3
     box = listed[0]["box"]
     assert 0 <= box["left"] < box["left"] + box["width"] <= 1
     assert 0 < listed[0]["quality"]["confidence"] <= 1
     of_bea = club.ok("GET", "/collections/club/templates", params={"person": "bea"})["items"]
-    assert of_bea == listed[2:]
+    assert of_bea == [template for template in listed if template["person"] == "bea"]
     page = club.ok("GET", "/collections/club/templates", params={"limit": 2})
     rest = club.ok("GET", "/collections/club/templates", params={"cursor": page["next_cursor"]})
     assert page["items"] + rest["items"] == listed
@@ -99,8 +94,7 @@ def test_a_template_is_removed_from_its_own_collection_only(club: Api) -> None:
 
 
 def test_users(club: Api) -> None:
-    templates = club.ok("GET", "/collections/club/templates")["items"]
-    mine, other = [item["id"] for item in templates[:2]], templates[2]["id"]
+    mine, [other] = club.template_ids("ana"), club.template_ids("bea")
     made = club.ok("POST", "/collections/club/users", status=201, json={"person": "ana"})
     assert (made["person"], made["num_templates"]) == ("ana", 0)
     club.error("POST", "/collections/club/users", 409, "AlreadyExists", json={"person": "ana"})

@@ -68,11 +68,11 @@ def test_an_altered_log_is_an_answer_that_names_the_entry(api: Api) -> None:
         triggers = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'log_entries'"
         for (name,) in database.execute(triggers).fetchall():
             database.execute(f'DROP TRIGGER "{name}"')
-        database.execute("UPDATE log_entries SET entry = replace(entry, 'person', 'pxrson') WHERE seq = 6")
+        database.execute("UPDATE log_entries SET entry = replace(entry, 'person', 'pxrson') WHERE seq = 5")
         database.commit()
     answer = api.ok("POST", "/log/verify")
-    assert (answer["is_intact"], answer["first_wrong_seq"], answer["num_entries"]) == (False, 6, None)
-    assert "entry 6" in answer["finding"]
+    assert (answer["is_intact"], answer["first_wrong_seq"], answer["num_entries"]) == (False, 5, None)
+    assert "entry 5" in answer["finding"]
     api.error("GET", "/log/entries/1/proof", 409, "LogTampered")
 
 

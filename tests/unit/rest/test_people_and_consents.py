@@ -77,10 +77,9 @@ def test_evidence_may_be_its_hash_and_the_term_a_day(api: Api) -> None:
     ],
     ids=str,
 )
-def test_a_consent_lacks_nothing(api: Api, change: dict[str, object]) -> None:
-    api.ok("POST", "/people", status=201, json={"ref": "ana"})
-    api.error("POST", "/people/ana/consents", 422, "InvalidRequest", json={**CONSENT, **change})
-    assert api.ok("GET", "/people/ana/consents")["items"] == []
+def test_a_consent_lacks_nothing(still: Api, change: dict[str, object]) -> None:
+    still.error("POST", "/people/joe/consents", 422, "InvalidRequest", json={**CONSENT, **change})
+    assert still.ok("GET", "/people/joe/consents")["items"] == []
 
 
 @pytest.mark.parametrize(
@@ -94,9 +93,8 @@ def test_a_consent_lacks_nothing(api: Api, change: dict[str, object]) -> None:
     ],
     ids=str,
 )
-def test_what_the_service_refuses(api: Api, change: dict[str, object], status: int, name: str) -> None:
-    api.ok("POST", "/people", status=201, json={"ref": "ana"})
-    api.error("POST", "/people/ana/consents", status, name, json={**CONSENT, **change})
+def test_what_the_service_refuses(still: Api, change: dict[str, object], status: int, name: str) -> None:
+    still.error("POST", "/people/joe/consents", status, name, json={**CONSENT, **change})
 
 
 def test_a_notice_never_changes_its_text(api: Api) -> None:

@@ -45,12 +45,19 @@ _BEYOND = Field(
     description="With more people enrolled than the calibration's evidence supports: `refuse` the search, or answer "
     "into the `review` queue only."
 )
+_LABEL = r"^[\w .:/=+@\-]*$"
 Tags = Annotated[
     dict[
-        Annotated[str, StringConstraints(min_length=1, max_length=128)],
-        Annotated[str, StringConstraints(max_length=256)],
+        Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=_LABEL)],
+        Annotated[str, StringConstraints(max_length=256, pattern=_LABEL)],
     ],
-    Field(max_length=200, description="Your own labels: keys of 1 to 128 characters, values of at most 256."),
+    Field(
+        max_length=200,
+        description="Your own labels: at most 200. Keys of 1 to 128 characters, values of at most 256: letters, "
+        "digits, spaces, `_ . : / = + @ -`.",
+        examples=[{"team": "archive"}],
+        json_schema_extra={"additionalProperties": False},
+    ),
 ]
 TemplateId = Annotated[str, StringConstraints(pattern=UUID_PATTERN)]
 

@@ -143,14 +143,14 @@ class CandidateAnswer(Shape):
     )
     num_templates: Count = Field(description="Photos behind the person's user vector.")
     consent_id: Id = Field(description="The consent that allows this answer.")
-    templates: list[TemplateAnswer] = Field(description="The person's enrolled photos there.")
+    photos: list[TemplateAnswer] = Field(description="These photos; never a template's numbers.")
 
     @classmethod
     def of(cls, candidate: Candidate) -> CandidateAnswer:
         """The answer for a candidate."""
-        rest = {name: getattr(candidate, name) for name in cls.model_fields.keys() - {"templates"}}
+        rest = {name: getattr(candidate, name) for name in cls.model_fields.keys() - {"photos"}}
         return cls.model_validate(
-            {"templates": [TemplateAnswer.of(record) for record in candidate.templates], **rest}
+            {"photos": [TemplateAnswer.of(record) for record in candidate.photos], **rest}
         )
 
 

@@ -66,6 +66,12 @@ class ExportAnswer(Shape):
     person: dict[str, Any] = Field(description="Ids, name, times.")
     consents: list[dict[str, Any]] = Field(description="With the text of the notice that was shown.")
     templates: list[dict[str, Any]] = Field(description="What was enrolled, where, when, of which quality.")
+    users: list[dict[str, Any]] = Field(
+        description="Collections in which chosen photos count for the person."
+    )
+    reviews: list[dict[str, Any]] = Field(
+        description="Searches in which two people were asked about the person."
+    )
     receipts: list[dict[str, Any]] = Field(description="Of the consents that ended.")
     log_entries: list[dict[str, Any]] = Field(
         description="Every act that names the person, without what it says of others."

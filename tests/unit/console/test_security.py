@@ -93,14 +93,12 @@ def test_no_session_without_the_right_secret(consoles: Consoles) -> None:
         assert fields["secret"] == "" or fields["secret"] not in answer.text
 
 
-@pytest.mark.parametrize(
-    "forged", ["", "x", "0" * 43, "é".encode().decode("latin-1"), "../../etc", "a" * 4000]
-)
-def test_a_forged_cookie_is_nobody(consoles: Consoles, forged: str) -> None:
+def test_a_forged_cookie_is_nobody(consoles: Consoles) -> None:
     visitor = consoles.visitor()
-    header = {"cookie": f"assent-session={forged}".encode("latin-1")}
-    answer = visitor.client.get("/", headers=header, follow_redirects=False)  # type: ignore[arg-type]
-    assert answer.status_code == 303
+    for forged in ["", "x", "0" * 43, "é".encode().decode("latin-1"), "../../etc", "a" * 4000]:
+        header = {"cookie": f"assent-session={forged}".encode("latin-1")}
+        answer = visitor.client.get("/", headers=header, follow_redirects=False)  # type: ignore[arg-type]
+        assert answer.status_code == 303
 
 
 def test_a_revoked_key_ends_its_sessions_at_once(consoles: Consoles) -> None:
@@ -190,19 +188,17 @@ def test_cookies_are_for_this_host_and_no_script(consoles: Consoles, address: st
     assert visitor.get("/").url.path == "/"
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/sign-in", "/keys", "/person?id=nobody", "/collections", "/log/checkpoints"]
-)
-def test_every_page_is_guarded_by_headers(consoles: Consoles, path: str) -> None:
+def test_every_page_is_guarded_by_headers(consoles: Consoles) -> None:
     consoles.assent.logbook.checkpoint()
-    answer = consoles.signed_in().get(path)
-    for name, value in PAGE_HEADERS.items():
-        assert answer.headers[name] == value
-    policy = answer.headers["content-security-policy"]
-    assert "default-src 'none'" in policy
-    assert "frame-ancestors 'none'" in policy
-    assert "unsafe" not in policy
-    assert answer.headers["cache-control"] == "no-store"
+    for path in ["/", "/sign-in", "/keys", "/person?id=nobody", "/collections", "/log/checkpoints"]:
+        answer = consoles.signed_in().get(path)
+        for name, value in PAGE_HEADERS.items():
+            assert answer.headers[name] == value
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["cache-control"] == "no-store"
 
 
 def test_redirects_and_refusals_are_guarded_too(consoles: Consoles) -> None:
@@ -219,16 +215,19 @@ def test_redirects_and_refusals_are_guarded_too(consoles: Consoles) -> None:
         )
 
 
-@pytest.mark.parametrize(
-    "text", ["", "//evil.test", "/\\evil.test", "https://evil.test", "\\/evil", "/a\r\nb", "x", "/\t/x"]
-)
-def test_no_redirect_leads_elsewhere(consoles: Consoles, text: str) -> None:
-    assert safe_path(text) == "/"
-    visitor, key = consoles.visitor(), consoles.key()
-    visitor.get("/sign-in")
-    fields = {"form_token": token_of(visitor.page), "key_id": key.key.id, "secret": key.secret, "next": text}
-    answer = visitor.client.post("/sign-in", data=fields, follow_redirects=False)
-    assert answer.headers["location"] == "/"
+def test_no_redirect_leads_elsewhere(consoles: Consoles) -> None:
+    for text in ["", "//evil.test", "/\\evil.test", "https://evil.test", "\\/evil", "/a\r\nb", "x", "/\t/x"]:
+        assert safe_path(text) == "/"
+        visitor, key = consoles.visitor(), consoles.key()
+        visitor.get("/sign-in")
+        fields = {
+            "form_token": token_of(visitor.page),
+            "key_id": key.key.id,
+            "secret": key.secret,
+            "next": text,
+        }
+        answer = visitor.client.post("/sign-in", data=fields, follow_redirects=False)
+        assert answer.headers["location"] == "/"
 
 
 def test_after_signing_in_one_is_where_one_wanted_to_be(consoles: Consoles) -> None:

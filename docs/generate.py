@@ -20,9 +20,12 @@ import assent
 from assent import errors
 from assent.cli.main import app
 from assent.config import Settings
+from assent.service.access import AccessKeys
 from assent.service.collections import Collections
 from assent.service.logbook import Logbook
 from assent.service.people import Consents, People
+from assent.service.reviewing import Reviews
+from assent.service.users import Users
 
 FOLDER = Path(__file__).parent / "reference"
 MADE = "<!-- Made from the code by `make docs`; changes here are lost. -->\n\n"
@@ -130,6 +133,9 @@ def python_page() -> str:
         _class_section("Assent.people", People),
         _class_section("Assent.consents", Consents),
         _class_section("Assent.collections", Collections),
+        _class_section("Assent.users", Users),
+        _class_section("Assent.reviews", Reviews),
+        _class_section("Assent.access", AccessKeys),
         _class_section("Assent.logbook", Logbook),
     ]
     return "\n".join(parts)

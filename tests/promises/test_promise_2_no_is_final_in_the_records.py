@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from assent.errors import NoLiveConsent, NotFound
-from assent.store import EndCause, Records, schema
+from assent.store import EndCause, NewPair, Records, schema
 from tests.builders import Clock
 from tests.unit.store.builders import COLLECTION, PURPOSE, agree, enrol, enrolled, make_collection
 
@@ -115,3 +115,21 @@ def test_forgetting_somebody_leaves_no_name_and_no_ref(records: Records, tmp_pat
     assert b"Lovelace" not in raw
     assert b"reference-of-ada" not in raw
     assert consent.evidence_sha256.encode() in raw  # the proof of what was lawful stays
+
+
+def test_pending_candidates_and_users_go_with_the_consent(records: Records) -> None:
+    """Nobody is asked to look at somebody who has left, and nothing that was said of them stays."""
+    with records.transaction() as tx:
+        made = enrolled(tx, "p-1", 1)
+        tx.add_user(COLLECTION, "p-1")
+        pair = NewPair(made.consent.person_id, made.consent.id, 90.0, 1e-4, 0.01, b"probe")
+        review = tx.open_review(COLLECTION, [pair], expires_at=tx.now + timedelta(days=7))
+        [under_review] = tx.review_pairs(review.id)
+        tx.judge(under_review.id, "rev-1", "same")
+        tx.withdraw(made.consent.id)
+        assert tx.users(COLLECTION) == []
+        assert tx.review_pairs(review.id) == []
+        with pytest.raises(NotFound):
+            tx.probe_picture(under_review.id)
+        with pytest.raises(NotFound):
+            tx.judge(under_review.id, "rev-2", "same")

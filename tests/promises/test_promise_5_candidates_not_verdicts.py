@@ -1,6 +1,7 @@
 """Promise 5: candidates, not verdicts. A search never says that somebody is somebody.
 
-A collection under two-person review does not exist yet; what a search answers is held to the promise already.
+A collection under two-person review names nobody before two different people, the second blind to the first, have
+confirmed it. That the database itself holds this: ``tests/conformance/test_records_reviews.py``.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ import dataclasses
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from assent import Assent
 from assent.cli.output import to_json
+from assent.errors import ReviewError, SameReviewer
 from assent.service.results import Candidate, FaceAnswer, SearchResult
 from tests.promises.builders import PURPOSE
 
@@ -43,3 +46,66 @@ def test_several_people_may_be_candidates_of_one_face(club: Assent, demo_photos:
     result = club.search(demo_photos / "obama3.jpg", collection="club", purpose=PURPOSE)
     [answer] = result.faces
     assert {candidate.person for candidate in answer.candidates} == {"ana", "bea"}
+
+
+# --- two people
+
+
+@pytest.fixture
+def under_review(club: Assent) -> Assent:
+    club.collections.set_policy("club", review="two-person")
+    return club
+
+
+def said(value: Any) -> str:
+    return json.dumps(to_json(value), default=str)
+
+
+def names_somebody(text: str) -> bool:
+    return any(word in text for word in ("ana", "Ana Test", "bea", "Bea Test"))
+
+
+def test_no_answer_names_anybody_before_two_have_confirmed(under_review: Assent, demo_photos: Path) -> None:
+    photo = demo_photos / "obama3.jpg"
+    result = under_review.search(photo, collection="club", purpose=PURPOSE)
+    assert result.review_id is not None
+    assert not names_somebody(said(result))
+    reviewers = [
+        under_review.acting_as(under_review.access.make(f"rev-{n}", ["reviewer"]).key) for n in (1, 2)
+    ]
+    for number, reviewer in enumerate(reviewers):
+        [pair] = reviewer.reviews.queue()
+        assert not names_somebody(said(pair))
+        assert not names_somebody(said(under_review.reviews.outcome(result.review_id)))
+        assert not names_somebody(said(under_review.log(kinds=["search", "review.judged", "review.viewed"])))
+        reviewer.reviews.pictures(pair.id)
+        reviewer.reviews.judge(pair.id, "same")
+        with pytest.raises(SameReviewer):
+            reviewer.reviews.judge(pair.id, "same")
+        assert len(under_review.reviews.outcome(result.review_id).confirmed) == number
+    assert [c.person for c in under_review.reviews.outcome(result.review_id).confirmed] == ["ana"]
+
+
+def test_every_way_to_ask_who_somebody_is_waits_for_two(under_review: Assent, demo_photos: Path) -> None:
+    photo = demo_photos / "obama3.jpg"
+    for person in ("ana", "bea"):
+        under_review.users.create("club", person)
+        ids = [record.id for record in under_review.collections.templates("club", person)]
+        under_review.users.associate("club", person, ids)
+    added = under_review.enrol(photo, person="ana", collection="club").template_id
+    here: dict[str, Any] = {"collection": "club", "purpose": PURPOSE}
+    for result in (
+        under_review.search(demo_photos / "obama_partial_face.jpg", **here),
+        under_review.search(demo_photos / "obama_partial_face.jpg", among="users", **here),
+        under_review.search_template(added, **here),
+        under_review.search_template(added, among="users", **here),
+        under_review.search_person("bea", **here),
+    ):
+        assert result.review_id is not None
+        assert result.candidates == ()
+        assert not names_somebody(said(result))
+    with pytest.raises(ReviewError):
+        under_review.verify(photo, person="ana", **here)
+    picture = under_review.annotate(photo, under_review.search(photo, thorough=True, **here))
+    assert picture.num_shown == 0
+    assert picture.num_hidden >= 1

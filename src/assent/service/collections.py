@@ -123,6 +123,17 @@ class Collections:
         n_max, floor = self._limits(record, live)
         return CollectionSummary(record, live.size, num_templates, n_max, num_users, floor)
 
+    def record(self, name: str) -> CollectionRecord:
+        """One collection's purpose, policy and model, without counting who is in it: quick, however large it is.
+
+        Raises:
+            Forbidden: the caller has no role for it.
+            NotFound: there is none of that name.
+        """
+        self._ctx.require(*_READERS)
+        with self._ctx.records.reading() as tx:
+            return tx.collection(name)
+
     def _limits(self, record: CollectionRecord, live: LiveGallery) -> tuple[int | None, float | None]:
         """How many people the evidence supports, and what a candidate must reach among those there are."""
         try:

@@ -108,6 +108,7 @@ def calls(assent: Assent, photos: Path) -> dict[str, tuple[set[Role], Callable[[
         "collections.create": (enroller, partial(assent.collections.create, "c2", purpose=PURPOSE)),
         "collections.list": (enroller | searcher | reviewer, assent.collections.list),
         "collections.get": (enroller | searcher | reviewer, partial(assent.collections.get, "club")),
+        "collections.record": (enroller | searcher | reviewer, partial(assent.collections.record, "club")),
         "collections.templates": (enroller, partial(assent.collections.templates, "club")),
         "collections.set_policy": (none, partial(assent.collections.set_policy, "club", policy="strict")),
         "collections.tags": (enroller | searcher | reviewer, partial(assent.collections.tags, "club")),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from assent.store import Records, Transaction, schema
+from assent.store import NewPair, Records, Transaction, schema
 from tests.builders import Clock
 from tests.unit.store.builders import COLLECTION, agree, enrol, enrolled, make_collection, unit_vector
 
@@ -19,6 +20,10 @@ _SECRETS = [
     schema.templates.c.image_mac,
     schema.user_vectors.c.sealed,
     schema.person_keys.c.wrapped_key,
+    schema.templates.c.sealed_thumbnail,
+    schema.review_pairs.c.sealed_probe,
+    schema.reviews.c.wrapped_key,
+    schema.access_keys.c.sealed_secret,
 ]
 
 
@@ -27,7 +32,7 @@ def stored_secrets(records: Records) -> set[bytes]:
         return {
             bytes(value)
             for column in _SECRETS
-            for value in reading._connection.execute(sa.select(column)).scalars()
+            for value in reading._connection.execute(sa.select(column).where(column.is_not(None))).scalars()
         }
 
 
@@ -71,6 +76,66 @@ def test_nothing_is_left(records: Records, database_path: Path, end: Callable[[T
         end(tx)
     assert set(files_holding(database_path.parent, gone).values()) == {0}
     assert stored_secrets(records) == set()
+
+
+def _reviewed(tx: Transaction) -> str:
+    """p-1 with two photos, thumbnails and a review that waits; the pair's id."""
+    make_collection(tx)
+    tx.set_policy(COLLECTION, fpir_target=0.01, preset="default", review="two-person")
+    consent = agree(tx, "p-1")
+    enrol(tx, "p-1", consent, 1, 2, thumbnail_jpeg=b"jpeg" * 64)
+    pair = NewPair(consent.person_id, consent.id, 90.0, 1e-4, 0.01, b"probe" * 64)
+    review = tx.open_review(COLLECTION, [pair], expires_at=tx.now + timedelta(days=7))
+    return tx.review_pairs(review.id)[0].id
+
+
+@pytest.mark.parametrize("end", [_end_by_withdrawal, _end_by_erasure, _end_by_deleting])
+def test_no_picture_is_left(
+    records: Records, database_path: Path, end: Callable[[Transaction], None]
+) -> None:
+    with records.transaction() as tx:
+        _reviewed(tx)
+    gone = stored_secrets(records)
+    assert len(gone) == 10  # two thumbnails, a probe's crop and its key besides the six
+    assert sum(files_holding(database_path.parent, gone).values()) >= 20
+    with records.transaction() as tx:
+        end(tx)
+    assert set(files_holding(database_path.parent, gone).values()) == {0}
+
+
+def _decide(tx: Transaction, pair_id: str) -> None:
+    tx.judge(pair_id, "rev-1", "same")
+    tx.judge(pair_id, "rev-2", "different")
+
+
+def _lapse(tx: Transaction, pair_id: str) -> None:
+    assert tx.review_pair(pair_id).outcome is None
+    assert tx.sweep_reviews() == 1
+
+
+@pytest.mark.parametrize("end", [_decide, _lapse])
+def test_no_crop_of_a_probe_outlives_its_review(
+    records: Records, database_path: Path, clock: Clock, end: Callable[[Transaction, str], None]
+) -> None:
+    with records.transaction() as tx:
+        pair_id = _reviewed(tx)
+    before = stored_secrets(records)
+    clock.advance(days=8 if end is _lapse else 1)
+    with records.transaction() as tx:
+        end(tx, pair_id)
+    gone = before - stored_secrets(records)
+    assert len(gone) == 2  # the crop and its key
+    assert set(files_holding(database_path.parent, gone).values()) == {0}
+
+
+def test_the_secret_of_a_revoked_key_leaves_the_disk(records: Records, database_path: Path) -> None:
+    with records.transaction() as tx:
+        made = tx.add_access_key("desk-1", ["admin"])
+    gone = stored_secrets(records) | {made.secret.encode()}
+    assert sum(files_holding(database_path.parent, gone).values()) >= 2
+    with records.transaction() as tx:
+        tx.revoke_access_key(made.key.id)
+    assert set(files_holding(database_path.parent, gone).values()) == {0}
 
 
 def test_a_template_is_never_on_the_disk_in_the_clear(records: Records, tmp_path: Path) -> None:

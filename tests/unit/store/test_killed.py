@@ -7,13 +7,14 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from assent.store import Reading, Records, schema
+from assent.store import NewPair, Reading, Records, ReviewStatus, schema
 from assent.store.log import leaf_hash
 from tests.builders import Clock
 from tests.unit.store.builders import COLLECTION, agree, enrol, enrolled, make_collection
@@ -37,6 +38,8 @@ class Snapshot:
     templates: tuple[tuple[str, str, int], ...]
     vectors: tuple[tuple[str, str, tuple[float, ...]], ...]
     num_person_keys: int
+    users: tuple[tuple[str, str], ...]
+    num_pairs: int
     epochs: tuple[tuple[str, int], ...]
     log: tuple[str, ...]
     num_receipts: int
@@ -73,6 +76,12 @@ def check_agreement(reading: Reading) -> None:
         for ref, vector in zip(rows.person_refs, rows.vectors, strict=True):
             mean = reading.person_vectors(collection.name, ref).mean(axis=0)
             np.testing.assert_allclose(vector, mean / np.linalg.norm(mean), atol=1e-6)
+    for review in reading.reviews():
+        pairs_open = reading.review_pairs(review.id)
+        assert (review.status is ReviewStatus.PENDING) == bool(pairs_open)
+        assert not ended & {pair.consent_id for pair in pairs_open}
+        assert [reading.probe_picture(pair.id) for pair in pairs_open] == [b"probe"] * len(pairs_open)
+    assert all(reading.access_secret(key.id) for key in reading.access_keys())
     keys = schema.person_keys
     found = reading._connection.execute(sa.select(keys.c.collection_id, keys.c.person_id)).all()
     assert {tuple(row) for row in found} == pairs
@@ -99,6 +108,10 @@ def _state(reading: Reading) -> Snapshot:
             for ref, vector in zip(rows.person_refs, rows.vectors, strict=True)
         ),
         num_person_keys=reading._connection.execute(keys).scalar_one(),
+        users=tuple(
+            (made.name, user.person_ref) for made in collections for user in reading.users(made.name)
+        ),
+        num_pairs=sum(len(reading.review_pairs(review.id)) for review in reading.reviews()),
         epochs=tuple((made.name, made.epoch) for made in collections),
         log=tuple(entry.kind for entry in reading.log_entries()),
         num_receipts=len(reading.receipts()),
@@ -126,12 +139,16 @@ def copy_of(scratch: Path) -> Callable[[Path], Path]:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """p-1 with templates under two consents in two collections, p-2 with one."""
+    """p-1 with templates under two consents in two collections, a user and under review; p-2 with one."""
     folder = tmp_path_factory.mktemp("prepared")
     with open_in(folder) as records, records.transaction() as tx:
         make_collection(tx)
         make_collection(tx, "window")
         first = enrolled(tx, "p-1", 1, 2)
+        tx.add_user("window", "p-1")
+        pair = NewPair(first.consent.person_id, first.consent.id, 90.0, 1e-4, 0.01, b"probe")
+        tx.open_review("window", [pair], expires_at=tx.now + timedelta(days=7))
+        tx.add_access_key("desk-1", ["admin"])
         enrol(tx, "p-1", first.consent, 3, collection="window")
         enrol(tx, "p-1", agree(tx, "p-1"), 4)
         enrolled(tx, "p-2", 5)

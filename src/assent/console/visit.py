@@ -118,6 +118,17 @@ class Visit:
         """Whether the key has one of these roles, for what is shown; the service decides what is done."""
         return self.key.has(*(Role(role) for role in roles))
 
+    def require(self, *roles: Role) -> None:
+        """Refuse a page that would only lead to a refusal.
+
+        Raises:
+            Forbidden: the key has none of these roles.
+        """
+        if not self.may(*roles):
+            raise Forbidden(
+                f"this needs a key with the role {' or '.join(roles)}; ask whoever runs this server"
+            )
+
     def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """A page made of a template."""
         shown = {

@@ -70,8 +70,11 @@ URLENCODED = {"content-type": "application/x-www-form-urlencoded"}
         ("text/plain", b"a=1"),
         ("multipart/form-data", b"--x"),
         ("multipart/form-data; boundary=x", b"nonsense"),
-        ("multipart/form-data; boundary=x", b'--x\r\ncontent-disposition: form-data\r\n\r\nv\r\n--x--\r\n'),
-        ("multipart/form-data; boundary=x; charset=hex", b'--x\r\ncontent-disposition: form-data; name="a"\r\n\r\n'),
+        ("multipart/form-data; boundary=x", b"--x\r\ncontent-disposition: form-data\r\n\r\nv\r\n--x--\r\n"),
+        (
+            "multipart/form-data; boundary=x; charset=hex",
+            b'--x\r\ncontent-disposition: form-data; name="a"\r\n\r\n',
+        ),
         ("multipart/form-data; boundary=x; charset=unicode_escape", b"--x--\r\n"),
     ],
 )
@@ -88,7 +91,9 @@ def test_too_many_parts_are_refused() -> None:
 def test_values_by_name() -> None:
     from assent.console.forms import Form, Upload
 
-    form = Form((("a", " x "), ("b", ""), ("a", "y"), ("n", "0.5"), ("w", "much")), (("f", Upload("x", b"1")),))
+    form = Form(
+        (("a", " x "), ("b", ""), ("a", "y"), ("n", "0.5"), ("w", "much")), (("f", Upload("x", b"1")),)
+    )
     assert (form.text("a"), form.exact("a"), form.texts("a")) == ("x", " x ", (" x ", "y"))
     assert (form.text("none"), form.has("a"), form.has("b"), form.has("none")) == ("", True, False, False)
     assert (form.number("n"), form.number("b")) == (0.5, None)

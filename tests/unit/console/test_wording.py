@@ -31,7 +31,15 @@ def test_one_in_is_never_too_good(fmr: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0.0, "0"), (0.00312, "0.0032"), (0.01, "0.010"), (0.5, "0.50"), (1.0, "1.0"), (9.91, "10"), (123.0, "130")],
+    [
+        (0.0, "0"),
+        (0.00312, "0.0032"),
+        (0.01, "0.010"),
+        (0.5, "0.50"),
+        (1.0, "1.0"),
+        (9.91, "10"),
+        (123.0, "130"),
+    ],
 )
 def test_expected_is_never_too_good(count: float, text: str) -> None:
     assert wording.expected(count) == text

@@ -11,6 +11,7 @@ from assent.console.views.collections import how_it_answers, why_not_searchable
 from assent.console.visit import Page, Visit, sentence, status_of
 from assent.errors import AssentError, CalibrationError, ImageError, NotFound, ReviewError, UsageError
 from assent.service.results import SearchResult
+from assent.store.access import Role
 
 DEFAULT_CANDIDATES = 5
 MAX_CANDIDATES = 50
@@ -22,6 +23,7 @@ def search(visit: Visit) -> Response:
 
 
 def _form(visit: Visit, chosen: str, error: AssentError | None = None) -> Response:
+    visit.require(Role.SEARCHER)
     summaries = visit.assent.collections.list()
     return visit.page(
         "search.html",

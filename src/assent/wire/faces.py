@@ -46,15 +46,15 @@ def index_faces(call: Call) -> Answer:
 
 
 def _records(indexed: IndexedPhoto, version: str) -> list[Body]:
-    if indexed.template is None or indexed.face is None:
+    if indexed.enrolled is None or indexed.face is None:
         return []
     detail = face_detail(indexed.face, indexed.image_width, indexed.image_height)
-    return [{"Face": face_record(indexed.template, version), "FaceDetail": detail}]
+    return [{"Face": face_record(indexed.enrolled, version), "FaceDetail": detail}]
 
 
 def _unindexed(indexed: IndexedPhoto) -> list[Body]:
     left_out = [(face, ["EXCEEDS_MAX_FACES"]) for face in indexed.others]
-    if indexed.template is None and indexed.face is not None:
+    if indexed.enrolled is None and indexed.face is not None:
         left_out.insert(0, (indexed.face, reasons(indexed.reasons)))
     return [
         {"Reasons": why, "FaceDetail": face_detail(face, indexed.image_width, indexed.image_height)}

@@ -134,7 +134,7 @@ def face_matches(
     matches = [
         {"Similarity": candidate.similarity, "Face": face_record(template, version), **error_rate(candidate)}
         for candidate in candidates
-        for template in candidate.templates
+        for template in candidate.photos
         if template.id != but
     ]
     return matches[:limit]

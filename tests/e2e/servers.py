@@ -118,3 +118,9 @@ def make_key(cli: Cli, holder: str = "tester", *roles: str) -> Key:
     words = [word for role in roles or ("admin",) for word in ("--role", role)]
     made = cli.json("keys", "make", "--holder", holder, *words)
     return Key(made["id"], made["secret"])
+
+
+def numbered(jpeg: bytes, text: str) -> bytes:
+    """The same picture as another file: a JPEG with a comment."""
+    comment = text.encode()
+    return jpeg[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + jpeg[2:]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -100,10 +101,12 @@ class Galleries:
                 self._loaded.popitem(last=False)
             return gallery
 
-    def forget(self) -> None:
-        """Drop every template from memory."""
+    def forget(self, collection_ids: Iterable[str] | None = None) -> None:
+        """Drop the templates of some collections from memory; of all by default."""
         with self._lock:
-            self._loaded.clear()
+            chosen = None if collection_ids is None else set(collection_ids)
+            for key in [key for key in self._loaded if chosen is None or key[0] in chosen]:
+                del self._loaded[key]
 
 
 def _rows(tx: Reading, collection: CollectionRecord, among: Among) -> GalleryRows:

@@ -69,7 +69,9 @@ class People:
         """
         self._ctx.require(Role.ENROLLER)
         with self._ctx.records.transaction() as tx:
-            return tuple(tx.erase_person(ref))
+            receipts = tuple(tx.erase_person(ref))
+        _forget(self._ctx, receipts)
+        return receipts
 
     def rename(self, ref: str, *, name: str | None) -> PersonRecord:
         """Correct a person's name, or take it away (GDPR Art. 16).
@@ -260,7 +262,9 @@ class Consents:
         """
         self._ctx.require(Role.ENROLLER)
         with self._ctx.records.transaction() as tx:
-            return tx.withdraw(consent_id, reason=reason, channel=channel)
+            receipt = tx.withdraw(consent_id, reason=reason, channel=channel)
+        _forget(self._ctx, [receipt])
+        return receipt
 
     def sweep(self) -> tuple[ReceiptRecord, ...]:
         """Withdraw every consent whose term has ended; searches have ignored it since that moment.
@@ -270,7 +274,14 @@ class Consents:
         self._ctx.require(Role.ENROLLER)
         with self._ctx.records.transaction() as tx:
             tx.sweep_reviews()
-            return tuple(tx.sweep_expired())
+            receipts = tuple(tx.sweep_expired())
+        _forget(self._ctx, receipts)
+        return receipts
+
+
+def _forget(ctx: Context, receipts: Iterable[ReceiptRecord]) -> None:
+    """Drop the galleries that held what was destroyed; a search would not use them, but a server's memory holds them."""
+    ctx.galleries.forget(place.collection_id for receipt in receipts for place in receipt.destroyed)
 
 
 def _end_of_term(given_at: datetime, term: timedelta) -> datetime:

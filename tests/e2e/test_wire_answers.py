@@ -80,7 +80,9 @@ def test_a_looser_threshold_is_held_to_the_floor_and_a_stricter_one_counts(
     loose = club_wire.ask("SearchFacesByImage", CollectionId="club", Image=image, FaceMatchThreshold=0).body
     assert loose["AppliedFmr"] == pytest.approx(0.005)  # times 2 people is the policy's 0.01
     assert loose["AppliedThreshold"] < 80
-    strict = club_wire.ask("SearchFacesByImage", CollectionId="club", Image=image, FaceMatchThreshold=90).body
+    strict = club_wire.ask(
+        "SearchFacesByImage", CollectionId="club", Image=image, FaceMatchThreshold=90
+    ).body
     assert strict["AppliedThreshold"] == pytest.approx(90)
     code, message = refused(
         club_wire, "SearchFacesByImage", CollectionId="club", Image=image, FaceMatchThreshold=99
@@ -99,7 +101,9 @@ def test_no_face_is_told_in_the_very_words(club_wire: Wire) -> None:
     assert (users["UserMatches"], users["UnsearchedFaces"]) == ([], [])
     assert "SearchedFace" not in users
     assert club_wire.ask("DetectFaces", Image=blank()).body == {"FaceDetails": []}
-    indexed = club_wire.ask("IndexFaces", CollectionId="club", Image=blank(), ExternalImageId="ana").body
+    indexed = club_wire.ask(
+        "IndexFaces", CollectionId="club", Image=blank(), ExternalImageId="ana"
+    ).body
     assert (indexed["FaceRecords"], indexed["UnindexedFaces"]) == ([], [])
 
 
@@ -149,7 +153,9 @@ def test_a_stricter_quality_filter_is_kept_to(club_wire: Wire, demo_photos: Path
 
 
 def test_index_takes_the_largest_face(club_wire: Wire, group_photo: Path) -> None:
-    indexed = club_wire.ask("IndexFaces", CollectionId="club", Image=b64(group_photo), ExternalImageId="cid")
+    indexed = club_wire.ask(
+        "IndexFaces", CollectionId="club", Image=b64(group_photo), ExternalImageId="cid"
+    )
     assert assert_typed_error(indexed, operation="IndexFaces") == "AccessDeniedException"
     agree(club_wire.assent, "cid")
     body = club_wire.ask(
@@ -159,10 +165,8 @@ def test_index_takes_the_largest_face(club_wire: Wire, group_photo: Path) -> Non
     assert other["Reasons"] == ["EXCEEDS_MAX_FACES"]
     box, listed = record["Face"]["BoundingBox"], record["FaceDetail"]["BoundingBox"]
     assert box == pytest.approx(listed, abs=1e-4)
-    area = {
-        name: d["BoundingBox"]["Width"] * d["BoundingBox"]["Height"]
-        for name, d in (("indexed", record["FaceDetail"]), ("other", other["FaceDetail"]))
-    }
+    area = {name: d["BoundingBox"]["Width"] * d["BoundingBox"]["Height"] for name, d in (
+        ("indexed", record["FaceDetail"]), ("other", other["FaceDetail"]))}
     assert area["indexed"] >= area["other"]
 
 
@@ -179,7 +183,9 @@ def test_somebody_elses_face_is_not_enrolled_by_mistake(club_wire: Wire, demo_ph
 
 
 @pytest.mark.parametrize("person", [None, "nobody", "x" * 200])
-def test_whoever_is_enrolled_must_have_agreed(club_wire: Wire, demo_photos: Path, person: str | None) -> None:
+def test_whoever_is_enrolled_must_have_agreed(
+    club_wire: Wire, demo_photos: Path, person: str | None
+) -> None:
     named = {} if person is None else {"ExternalImageId": person}
     code, message = refused(
         club_wire, "IndexFaces", CollectionId="club", Image=b64(demo_photos / "biden.jpg"), **named
@@ -220,7 +226,9 @@ def test_nothing_is_inferred(club_wire: Wire, demo_photos: Path, attribute: str)
     image = b64(demo_photos / "biden.jpg")
     for operation, members in {
         "DetectFaces": {"Attributes": ["DEFAULT", attribute]},
-        "IndexFaces": {"DetectionAttributes": [attribute], "CollectionId": "club", "ExternalImageId": "ana"},
+        "IndexFaces": {
+            "DetectionAttributes": [attribute], "CollectionId": "club", "ExternalImageId": "ana"
+        },
     }.items():
         code, message = refused(club_wire, operation, Image=image, **members)
         assert code == "AccessDeniedException"

@@ -184,7 +184,9 @@ def test_records_that_cannot_be_read_are_the_operators_concern(
         assert "StoreUnavailable at" in caplog.text
 
 
-def test_nothing_private_is_logged(empty_wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_private_is_logged(
+    empty_wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.DEBUG, "assent"):
         empty_wire.ask("CreateUser", CollectionId="nowhere", UserId="ana-lovelace")
         empty_wire.ask("DetectFaces", Image={"Bytes": base64.b64encode(b"pixels of a face").decode()})

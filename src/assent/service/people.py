@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -280,7 +281,7 @@ class Consents:
 
 
 def _forget(ctx: Context, receipts: Iterable[ReceiptRecord]) -> None:
-    """Drop the galleries that held what was destroyed; a search would not use them, but a server's memory holds them."""
+    """Drop galleries that hold what was destroyed: no search would use them, but a server would keep them."""
     ctx.galleries.forget(place.collection_id for receipt in receipts for place in receipt.destroyed)
 
 

@@ -39,7 +39,7 @@ def test_every_operation_declares_the_errors_that_are_always_possible() -> None:
 
 def test_every_pattern_compiles_and_every_type_is_known() -> None:
     model = service_model()
-    known = set(["structure", "list", "map", "string", "integer", "long", "float", "double", "timestamp", "boolean", "blob"])
+    known = set("structure list map string integer long float double timestamp boolean blob".split())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for name in model.shape_names:

@@ -116,9 +116,7 @@ def s3_url() -> Iterator[str]:
     server.stop()
 
 
-def test_a_picture_in_an_s3(
-    make_wire: Callable[[str], Any], s3_url: str, demo_photos: Path
-) -> None:
+def test_a_picture_in_an_s3(make_wire: Callable[[str], Any], s3_url: str, demo_photos: Path) -> None:
     client = boto3.session.Session().client(
         "s3",
         endpoint_url=s3_url,

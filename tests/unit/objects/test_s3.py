@@ -32,7 +32,7 @@ def s3_url() -> Iterator[str]:
     server.stop()
 
 
-def options(url: str, *, timeout_s: float = 10.0) -> S3Options:
+def options(url: str, *, timeout_s: float = 60.0) -> S3Options:
     return S3Options(url, access_key_id="AKIATEST", secret_access_key=SECRET, timeout_s=timeout_s)
 
 

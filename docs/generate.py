@@ -27,6 +27,7 @@ from assent.service.people import Consents, People
 from assent.service.reviewing import Reviews
 from assent.service.users import Users
 from assent.wire.operations import operations_page
+from docs.rest_reference import rest_page
 
 FOLDER = Path(__file__).parent / "reference"
 GUIDES = Path(__file__).parent
@@ -39,6 +40,7 @@ def pages() -> dict[str, str]:
         "cli.md": MADE + cli_page(),
         "errors.md": MADE + errors_page(),
         "python.md": MADE + python_page(),
+        "rest.md": MADE + rest_page(),
         "settings.md": MADE + settings_page(),
     }
 

@@ -61,6 +61,37 @@ class Settings(BaseSettings):
     max_image_pixels: int = Field(
         default=100_000_000, ge=1, description="Largest image that is decoded, pixels (width x height)."
     )
+    host: str = Field(
+        default="127.0.0.1",
+        description="Address that the server listens on. Any other than a loopback one lets other machines in.",
+    )
+    port: int = Field(
+        default=8731, ge=0, le=65535, description="Port that the server listens on; 0 takes a free one."
+    )
+    max_concurrent: int = Field(
+        default=0, ge=0, le=256, description="Requests worked on at once; 0 takes the machine's cores."
+    )
+    max_waiting: int = Field(
+        default=64,
+        ge=0,
+        le=10_000,
+        description="Requests that wait for their turn; more are told to come back (ThrottlingException, 429).",
+    )
+    max_wait_s: float = Field(
+        default=15.0, gt=0, le=3600, description="Longest wait for a turn, seconds; then the same."
+    )
+    max_upload_bytes: int = Field(
+        default=32 * 2**20, ge=1, description="Largest request to REST or the console, bytes."
+    )
+    checkpoint_every_s: float = Field(
+        default=60.0, gt=0, description="How often the server signs the log if it grew, seconds."
+    )
+    sweep_every_s: float = Field(
+        default=300.0,
+        gt=0,
+        description="How often the server ends expired consents and lapsed reviews for good, seconds. They are ignored "
+        "from the moment on at which they expire.",
+    )
 
     default_purpose: str | None = Field(
         default=None,

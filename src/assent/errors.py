@@ -44,9 +44,10 @@ a person's name or a secret. ``exit_code`` is what the command line exits with (
     |  |- ReviewRequired                 the collection answers through two people's review only
     |  |- ReviewClosed                   decided, lapsed, or the person withdrew
     |  `- SameReviewer                   this person has judged the pair already
-    `- ObjectError                  13
-       |- ObjectUnavailable              no such bucket or object, or its server does not give it
-       `- ObjectTooLarge                 over the limit; no more than that was read
+    |- ObjectError                  13
+    |  |- ObjectUnavailable              no such bucket or object, or its server does not give it
+    |  `- ObjectTooLarge                 over the limit; no more than that was read
+    `- AddressUnavailable           14   the server cannot listen there: taken, not allowed, not this machine's
 """
 
 from __future__ import annotations
@@ -307,3 +308,9 @@ class ObjectUnavailable(ObjectError):
 
 class ObjectTooLarge(ObjectError):
     """Over the limit; no more than the limit was read."""
+
+
+class AddressUnavailable(AssentError):
+    """The server cannot listen there: the port is taken or not allowed, or the address is not this machine's."""
+
+    exit_code = 14

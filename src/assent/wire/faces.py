@@ -77,11 +77,11 @@ def _nothing_indexed(call: Call, encoded: bytes, filtered: tuple[str, ...], vers
 def list_faces(call: Call) -> Answer:
     """The enrolled photos of a collection, oldest first."""
     collection = collection_of(call)
-    wanted, user = call.params.get("FaceIds"), call.params.get("UserId")
+    user, wanted = call.params.get("UserId"), frozenset(call.params.get("FaceIds", ()))
     templates = [
         template
         for template in call.assent.collections.templates(call.collection, user)
-        if (wanted is None or template.id in set(wanted)) and (user is None or template.is_associated)
+        if (not wanted or template.id in wanted) and (user is None or template.is_associated)
     ]
     page = page_of(call, templates, place=_place)
     version = model_version(collection.model_digest)

@@ -81,9 +81,7 @@ def group_photo(demo_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def club_wire(
-    made_club: Path, tmp_path: Path, models_dir: Path, engine: FaceEngine
-) -> Iterator[Wire]:
+def club_wire(made_club: Path, tmp_path: Path, models_dir: Path, engine: FaceEngine) -> Iterator[Wire]:
     """A server on the club's data: ana with two photos, bea with one."""
     from assent import Assent
     from tests.e2e.wire import running

@@ -80,9 +80,7 @@ def test_a_looser_threshold_is_held_to_the_floor_and_a_stricter_one_counts(
     loose = club_wire.ask("SearchFacesByImage", CollectionId="club", Image=image, FaceMatchThreshold=0).body
     assert loose["AppliedFmr"] == pytest.approx(0.005)  # times 2 people is the policy's 0.01
     assert loose["AppliedThreshold"] < 80
-    strict = club_wire.ask(
-        "SearchFacesByImage", CollectionId="club", Image=image, FaceMatchThreshold=90
-    ).body
+    strict = club_wire.ask("SearchFacesByImage", CollectionId="club", Image=image, FaceMatchThreshold=90).body
     assert strict["AppliedThreshold"] == pytest.approx(90)
     code, message = refused(
         club_wire, "SearchFacesByImage", CollectionId="club", Image=image, FaceMatchThreshold=99
@@ -101,9 +99,7 @@ def test_no_face_is_told_in_the_very_words(club_wire: Wire) -> None:
     assert (users["UserMatches"], users["UnsearchedFaces"]) == ([], [])
     assert "SearchedFace" not in users
     assert club_wire.ask("DetectFaces", Image=blank()).body == {"FaceDetails": []}
-    indexed = club_wire.ask(
-        "IndexFaces", CollectionId="club", Image=blank(), ExternalImageId="ana"
-    ).body
+    indexed = club_wire.ask("IndexFaces", CollectionId="club", Image=blank(), ExternalImageId="ana").body
     assert (indexed["FaceRecords"], indexed["UnindexedFaces"]) == ([], [])
 
 
@@ -153,9 +149,7 @@ def test_a_stricter_quality_filter_is_kept_to(club_wire: Wire, demo_photos: Path
 
 
 def test_index_takes_the_largest_face(club_wire: Wire, group_photo: Path) -> None:
-    indexed = club_wire.ask(
-        "IndexFaces", CollectionId="club", Image=b64(group_photo), ExternalImageId="cid"
-    )
+    indexed = club_wire.ask("IndexFaces", CollectionId="club", Image=b64(group_photo), ExternalImageId="cid")
     assert assert_typed_error(indexed, operation="IndexFaces") == "AccessDeniedException"
     agree(club_wire.assent, "cid")
     body = club_wire.ask(
@@ -165,8 +159,10 @@ def test_index_takes_the_largest_face(club_wire: Wire, group_photo: Path) -> Non
     assert other["Reasons"] == ["EXCEEDS_MAX_FACES"]
     box, listed = record["Face"]["BoundingBox"], record["FaceDetail"]["BoundingBox"]
     assert box == pytest.approx(listed, abs=1e-4)
-    area = {name: d["BoundingBox"]["Width"] * d["BoundingBox"]["Height"] for name, d in (
-        ("indexed", record["FaceDetail"]), ("other", other["FaceDetail"]))}
+    area = {
+        name: d["BoundingBox"]["Width"] * d["BoundingBox"]["Height"]
+        for name, d in (("indexed", record["FaceDetail"]), ("other", other["FaceDetail"]))
+    }
     assert area["indexed"] >= area["other"]
 
 
@@ -183,9 +179,7 @@ def test_somebody_elses_face_is_not_enrolled_by_mistake(club_wire: Wire, demo_ph
 
 
 @pytest.mark.parametrize("person", [None, "nobody", "x" * 200])
-def test_whoever_is_enrolled_must_have_agreed(
-    club_wire: Wire, demo_photos: Path, person: str | None
-) -> None:
+def test_whoever_is_enrolled_must_have_agreed(club_wire: Wire, demo_photos: Path, person: str | None) -> None:
     named = {} if person is None else {"ExternalImageId": person}
     code, message = refused(
         club_wire, "IndexFaces", CollectionId="club", Image=b64(demo_photos / "biden.jpg"), **named
@@ -197,10 +191,11 @@ def test_whoever_is_enrolled_must_have_agreed(
 
 def test_a_consent_to_something_else_does_not_do(club_wire: Wire, demo_photos: Path) -> None:
     agree(club_wire.assent, "dan", purpose="newsletter")
-    for operation, members in {
+    asked: dict[str, dict[str, Any]] = {
         "IndexFaces": {"Image": b64(demo_photos / "biden.jpg"), "ExternalImageId": "dan"},
         "CreateUser": {"UserId": "dan"},
-    }.items():
+    }
+    for operation, members in asked.items():
         code, message = refused(club_wire, operation, CollectionId="club", **members)
         assert code == "AccessDeniedException"
         assert "assent consent record dan --purpose club-photos" in message
@@ -224,12 +219,11 @@ def test_detection_tells_the_default_attributes(club_wire: Wire, demo_photos: Pa
 @pytest.mark.parametrize("attribute", ["GENDER", "AGE_RANGE", "EMOTIONS", "SMILE", "BEARD", "EYEGLASSES"])
 def test_nothing_is_inferred(club_wire: Wire, demo_photos: Path, attribute: str) -> None:
     image = b64(demo_photos / "biden.jpg")
-    for operation, members in {
+    asked: dict[str, dict[str, Any]] = {
         "DetectFaces": {"Attributes": ["DEFAULT", attribute]},
-        "IndexFaces": {
-            "DetectionAttributes": [attribute], "CollectionId": "club", "ExternalImageId": "ana"
-        },
-    }.items():
+        "IndexFaces": {"DetectionAttributes": [attribute], "CollectionId": "club", "ExternalImageId": "ana"},
+    }
+    for operation, members in asked.items():
         code, message = refused(club_wire, operation, Image=image, **members)
         assert code == "AccessDeniedException"
         assert attribute in message
@@ -337,7 +331,7 @@ def test_users_that_are_not_there(club_wire: Wire) -> None:
 
 def test_collections_that_are_not_there(club_wire: Wire, demo_photos: Path) -> None:
     image, face = blank(), str(uuid.uuid4())
-    for operation, members in {
+    asked: dict[str, dict[str, Any]] = {
         "DescribeCollection": {},
         "DeleteCollection": {},
         "IndexFaces": {"Image": image, "ExternalImageId": "ana"},
@@ -352,7 +346,8 @@ def test_collections_that_are_not_there(club_wire: Wire, demo_photos: Path) -> N
         "DisassociateFaces": {"UserId": "ana", "FaceIds": [face]},
         "SearchUsers": {"UserId": "ana"},
         "SearchUsersByImage": {"Image": image},
-    }.items():
+    }
+    for operation, members in asked.items():
         assert refused(club_wire, operation, CollectionId="nowhere", **members) == (
             "ResourceNotFoundException",
             "The collection id: nowhere does not exist",
@@ -381,10 +376,11 @@ def test_a_collections_purpose_and_policy_come_from_tags(empty_wire: Wire) -> No
     assert ask("TagResource", ResourceArn=arn, Tags={"team": "go", "place": "Berlin"}).body == {}
     assert ask("UntagResource", ResourceArn=arn, TagKeys=["place", "none"]).body == {}
     assert ask("ListTagsForResource", ResourceArn=arn).body["Tags"] == {**tags, "team": "go"}
-    for operation, members in {
+    asked: dict[str, dict[str, Any]] = {
         "TagResource": {"Tags": {"assent:review": "none"}},
         "UntagResource": {"TagKeys": ["assent:purpose"]},
-    }.items():
+    }
+    for operation, members in asked.items():
         code, message = refused(empty_wire, operation, ResourceArn=arn, **members)
         assert code == "AccessDeniedException"
         assert "assent collection policy club" in message
@@ -421,11 +417,12 @@ def test_tags_that_mean_nothing_are_refused(empty_wire: Wire, tags: dict[str, st
     ],
 )
 def test_only_collections_have_tags(club_wire: Wire, arn: str) -> None:
-    for operation, members in {
+    asked: dict[str, dict[str, Any]] = {
         "TagResource": {"Tags": {"a": "b"}},
         "UntagResource": {"TagKeys": ["a"]},
         "ListTagsForResource": {},
-    }.items():
+    }
+    for operation, members in asked.items():
         code, _ = refused(club_wire, operation, ResourceArn=arn, **members)
         assert code == "ResourceNotFoundException"
 

@@ -78,16 +78,12 @@ def test_paginators(club_wire: Wire, demo_photos: Path) -> None:
     assert ["NextToken" in page for page in pages] == [True, True, False]
     names = [name for page in pages for name in page["CollectionIds"]]
     assert names == ["club", *(f"more-{number}" for number in range(7))]
-    faces = client.get_paginator("list_faces").paginate(
-        CollectionId="club", PaginationConfig={"PageSize": 1}
-    )
+    faces = client.get_paginator("list_faces").paginate(CollectionId="club", PaginationConfig={"PageSize": 1})
     ids = [face["FaceId"] for page in faces for face in page["Faces"]]
     assert len(set(ids)) == len(ids) == 3
     chosen = client.list_faces(CollectionId="club", FaceIds=ids[1:])["Faces"]
     assert [face["FaceId"] for face in chosen] == ids[1:]
-    users = client.get_paginator("list_users").paginate(
-        CollectionId="club", PaginationConfig={"PageSize": 2}
-    )
+    users = client.get_paginator("list_users").paginate(CollectionId="club", PaginationConfig={"PageSize": 2})
     assert [u["UserId"] for page in users for u in page["Users"]] == ["cid", "dan", "eve"]
     first = client.list_faces(CollectionId="club", MaxResults=1)
     client.delete_faces(CollectionId="club", FaceIds=ids[:1])
@@ -113,7 +109,11 @@ MOTO_OUTCOMES: dict[str, tuple[str, str | None, str]] = {
     "test_detect_text": ("ap-southeast-1", "outside of face matching", "text is not read"),
     "test_get_face_search": ("us-east-2", "not there yet", "demands Dave_Bloggs for a random JobId"),
     "test_get_text_detection": ("us-east-2", "outside of face", "demands Hello world for a random JobId"),
-    "test_detect_custom_labels": ("us-east-2", "at 'projectVersionArn'", "demands MyLogo for an ARN that is none"),
+    "test_detect_custom_labels": (
+        "us-east-2",
+        "at 'projectVersionArn'",
+        "demands MyLogo for an ARN that is none",
+    ),
 }
 
 

@@ -97,11 +97,11 @@ def test_what_names_no_picture(club_wire: Wire, buckets: Path, image: dict[str, 
 
 
 @pytest.fixture
-def make_wire(club_wire: Wire) -> Callable[[str], Any]:
+def make_wire(club_wire: Wire) -> Callable[..., Any]:
     """A second server on the same data, with its pictures in the S3 at a URL."""
 
-    def make(url: str) -> Any:
-        options = S3Options(url, access_key_id="AKIA", secret_access_key=SECRET, timeout_s=0.5)
+    def make(url: str, *, timeout_s: float = 0.5) -> Any:
+        options = S3Options(url, access_key_id="AKIA", secret_access_key=SECRET, timeout_s=timeout_s)
         return running(club_wire.assent, objects=S3Buckets(options))
 
     return make
@@ -116,9 +116,7 @@ def s3_url() -> Iterator[str]:
     server.stop()
 
 
-def test_a_picture_in_an_s3(
-    make_wire: Callable[[str], Any], s3_url: str, demo_photos: Path
-) -> None:
+def test_a_picture_in_an_s3(make_wire: Callable[..., Any], s3_url: str, demo_photos: Path) -> None:
     client = boto3.session.Session().client(
         "s3",
         endpoint_url=s3_url,
@@ -128,7 +126,7 @@ def test_a_picture_in_an_s3(
     )
     client.create_bucket(Bucket="pictures")
     client.upload_file(str(demo_photos / "obama3.jpg"), "pictures", "2026/ana & friends.jpg")
-    with make_wire(s3_url) as wire:
+    with make_wire(s3_url, timeout_s=30) as wire:
         found = wire.client().search_faces_by_image(
             CollectionId="club", Image=named("pictures", "2026/ana & friends.jpg")
         )
@@ -146,12 +144,12 @@ def test_a_picture_in_an_s3(
     ],
     ids=["rubbish", "cut short", "silent", "dripping"],
 )
-def test_an_s3_that_is_broken(make_wire: Callable[[str], Any], answer: Any) -> None:
+def test_an_s3_that_is_broken(make_wire: Callable[..., Any], answer: Any) -> None:
     with answering(answer) as url, make_wire(url) as wire:
         assert refused(wire, named("pictures", "key")) == "InvalidS3ObjectException"
 
 
-def test_an_s3_that_is_down(make_wire: Callable[[str], Any], club_wire: Wire) -> None:
+def test_an_s3_that_is_down(make_wire: Callable[..., Any], club_wire: Wire) -> None:
     with make_wire("http://127.0.0.1:1") as wire:
         assert refused(wire, named("pictures", "key")) == "InvalidS3ObjectException"
 

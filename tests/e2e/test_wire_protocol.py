@@ -132,7 +132,7 @@ def test_more_than_the_server_takes_on(empty_wire: Wire) -> None:
             region_name="us-east-1",
             **wrong(empty_wire.key),
         )
-        with pytest.raises(ClientError, match="ThrottlingException.*reached max retries"):
+        with pytest.raises(ClientError, match=r"ThrottlingException.*reached max retries"):
             client.list_collections()
 
 
@@ -184,9 +184,7 @@ def test_records_that_cannot_be_read_are_the_operators_concern(
         assert "StoreUnavailable at" in caplog.text
 
 
-def test_nothing_private_is_logged(
-    empty_wire: Wire, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_nothing_private_is_logged(empty_wire: Wire, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, "assent"):
         empty_wire.ask("CreateUser", CollectionId="nowhere", UserId="ana-lovelace")
         empty_wire.ask("DetectFaces", Image={"Bytes": base64.b64encode(b"pixels of a face").decode()})

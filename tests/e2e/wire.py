@@ -70,8 +70,7 @@ class Wire:
         }
         return boto3.session.Session().client("rekognition", endpoint_url=self.url, **(settings | options))
 
-
-    def ask(self, operation: str, *, key: NewAccessKey | None = None, **members: Any) -> Reply:
+    def ask(self, operation: str, *, key: Any = None, **members: Any) -> Reply:
         """One operation by hand; an answer is held to the service model, members beside it included."""
         body = json.dumps(members).encode()
         reply = send(self.url, body, key=key or self.key, target=f"RekognitionService.{operation}")

@@ -77,5 +77,7 @@ def _read_at_most(file: int, max_bytes: int) -> bytes:
         chunks.append(chunk)
         left -= len(chunk)
     if left <= 0:
-        raise ObjectTooLarge(f"an object may have at most {max_bytes:,} bytes, this one has more; make it smaller")
+        raise ObjectTooLarge(
+            f"an object may have at most {max_bytes:,} bytes, this one has more; make it smaller"
+        )
     return b"".join(chunks)

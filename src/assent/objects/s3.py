@@ -1,7 +1,7 @@
 """Any S3 as an object store, through boto3.
 
-What the other side says is not trusted: not the size it declares, not that it goes on sending, not that it speaks S3. Each
-object is read in a thread of its own, which is waited for so long and no longer: timeouts of a socket begin
+What the other side says is not trusted: not the size it declares, not that it goes on sending, not that it speaks S3.
+Each object is read in a thread of its own, which is waited for so long and no longer: timeouts of a socket begin
 anew with each byte, so that a server that sends one every few seconds would hold a request for hours.
 """
 

@@ -4,8 +4,8 @@ A head far from the camera is seen in parallel projection: five points of a mean
 landmarks are. The turn is fitted by least squares and made a rotation by its singular values (the closed form
 of Horn, Hilden and Negahdaripour, J. Opt. Soc. Am. A 5(7), 1988, for two of its three rows).
 
-Half of these portraits come out within 11 degrees of yaw and 2.5 of pitch. Pitch is the least certain: a long nose looks
-like a lowered head, so it tells pictures of one person apart rather than people.
+Half of these portraits come out within 11 degrees of yaw and 2.5 of pitch. Pitch is the least certain: a long nose
+looks like a lowered head, so it tells pictures of one person apart rather than people.
 """
 
 from __future__ import annotations

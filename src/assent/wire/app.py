@@ -105,7 +105,7 @@ class WireApp:
             request = _request(scope)
             operation = _operation(request)
             signer = await anyio.to_thread.run_sync(partial(Signer, self._assent, request))
-            body = await _read(request, receive, operation)
+            body = await _read(receive, operation)
             work = partial(self._answer, operation, signer, body)
             response = _response(await anyio.to_thread.run_sync(work), request_id)
             log.info("%s %s ok", request_id, operation)
@@ -165,7 +165,7 @@ def _operation(request: Request) -> str:
     return operation
 
 
-async def _read(request: Request, receive: Receive, operation: str) -> bytes:
+async def _read(receive: Receive, operation: str) -> bytes:
     """The body; what is over the limit is thrown away as it comes, so that the client gets to read the answer.
 
     Raises:

@@ -36,7 +36,5 @@ class Signer:
         Raises:
             WireError: ``InvalidSignatureException``.
         """
-        check(
-            self._request, self._signature, body=body, secret=self._secret, region=self._region, now=now
-        )
+        check(self._request, self._signature, body=body, secret=self._secret, region=self._region, now=now)
         return self._key

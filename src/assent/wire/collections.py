@@ -27,7 +27,9 @@ def create_collection(call: Call) -> Answer:
     own = {name: value for name, value in tags.items() if name.startswith(_PREFIX)}
     for name in own:
         if name not in _OWN_TAGS:
-            raise invalid(f"There is no tag {name}; those that mean something here are {', '.join(_OWN_TAGS)}.")
+            raise invalid(
+                f"There is no tag {name}; those that mean something here are {', '.join(_OWN_TAGS)}."
+            )
     try:
         record = call.assent.collections.create(
             call.collection,
@@ -61,7 +63,8 @@ def _purpose(call: Call, own: dict[str, str]) -> str:
 
 def describe_collection(call: Call) -> Answer:
     """How many faces and users, and of which model."""
-    summary = collection_of(call)
+    collection_of(call)
+    summary = call.assent.collections.get(call.collection)
     return Answer(
         {
             "FaceCount": summary.num_templates,
@@ -112,7 +115,7 @@ def untag_resource(call: Call) -> Answer:
 def list_tags(call: Call) -> Answer:
     """The tags, and the collection's purpose and policy as they are now."""
     name = _tagged(call)
-    record = call.assent.collections.get(name).collection
+    record = call.assent.collections.record(name)
     own = {
         PURPOSE_TAG: record.purpose,
         POLICY_TAG: record.preset,
@@ -153,6 +156,6 @@ def _refuse_own(call: Call, names: object) -> None:
     if own:
         name = _tagged(call)
         raise denied(
-            f"{', '.join(sorted(own))}: a purpose is what people agreed to and cannot be changed; make another collection. "
-            f"A policy is changed by whoever runs this server: assent collection policy {name} strict."
+            f"{', '.join(sorted(own))}: a purpose is what people agreed to and cannot be changed; make another "
+            f"collection. A policy is changed by whoever runs this server: assent collection policy {name} strict."
         )

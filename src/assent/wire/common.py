@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from assent.errors import ConsentError, NotFound
-from assent.service.collections import CollectionSummary
+from assent.store.values import CollectionRecord
 from assent.vision.quality import QualityGate, refusals
 from assent.wire.call import Call
 from assent.wire.errors import WireError, denied
@@ -36,14 +36,14 @@ _FILTERS: Final = {
 }
 
 
-def collection_of(call: Call) -> CollectionSummary:
+def collection_of(call: Call) -> CollectionRecord:
     """The collection that the request names.
 
     Raises:
         WireError: ``ResourceNotFoundException`` where there is none, in AWS's words.
     """
     try:
-        return call.assent.collections.get(call.collection)
+        return call.assent.collections.record(call.collection)
     except NotFound as error:
         raise no_collection(call.collection) from error
 
@@ -75,7 +75,8 @@ def remedy(person: str, purpose: str) -> str:
     """The command that records a consent."""
     return (
         f"Record their consent first: assent consent record {person} --purpose {purpose} --controller WHO "
-        f"--notice FILE --evidence FILE --days N (after assent person add {person}; many at once: assent consent import)."
+        f"--notice FILE --evidence FILE --days N (after assent person add {person}; "
+        f"many at once: assent consent import)."
     )
 
 
@@ -94,7 +95,7 @@ def refuse_attributes(asked: list[str]) -> None:
 
 
 def is_filtered_out(call: Call, encoded: bytes) -> tuple[str, ...]:
-    """Why the largest face does not meet a ``QualityFilter`` of MEDIUM or HIGH; empty where it does or none was asked.
+    """Why the largest face does not meet a ``QualityFilter`` of MEDIUM or HIGH; empty where it does, or none was asked.
 
     What every face is held to, whatever the filter, is the service's concern.
     """

@@ -174,7 +174,9 @@ def _require(condition: bool, path: str, expected: str) -> None:
 
 
 def _wrong_type(path: str, expected: str) -> WireError:
-    return WireError("SerializationException", f"Expected {expected} at '{path or 'the request'}', got another type.")
+    return WireError(
+        "SerializationException", f"Expected {expected} at '{path or 'the request'}', got another type."
+    )
 
 
 def _lower(name: str) -> str:

@@ -28,7 +28,9 @@ def compare_faces(call: Call) -> Answer:
     source, target = picture(call, "SourceImage"), picture(call, "TargetImage")
     filtered = is_filtered_out(call, source)
     if filtered:
-        raise invalid(f"Request has Invalid Parameters: the source's face is too poor ({', '.join(filtered)}).")
+        raise invalid(
+            f"Request has Invalid Parameters: the source's face is too poor ({', '.join(filtered)})."
+        )
     threshold = call.params.get("SimilarityThreshold", DEFAULT_SIMILARITY)
     try:
         compared = call.assent.compare(source, target, threshold=threshold)

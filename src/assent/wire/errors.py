@@ -108,5 +108,3 @@ def denied(message: str) -> WireError:
 def mapped_errors() -> tuple[tuple[str, str], ...]:
     """The table: Assent's error, and the AWS error where the operation declares it."""
     return tuple((kind.__name__, names[0]) for kind, names in _PREFERRED)
-
-

@@ -23,14 +23,14 @@ MAX_PERSON_CHARS = 128
 def index_faces(call: Call) -> Answer:
     """Enrol the largest face of a picture as that of the person whom ``ExternalImageId`` names."""
     refuse_attributes(call.params.get("DetectionAttributes", []))
-    summary = collection_of(call)
-    person, purpose = call.params.get("ExternalImageId"), summary.collection.purpose
+    collection = collection_of(call)
+    person, purpose = call.params.get("ExternalImageId"), collection.purpose
     if person is None or len(person) > MAX_PERSON_CHARS:
         raise denied(
-            f"No consent, no template: ExternalImageId must be the id (at most {MAX_PERSON_CHARS} characters) of a person "
-            f"who agreed to {purpose}. {remedy('ID', purpose)}"
+            f"No consent, no template: ExternalImageId must be the id (at most {MAX_PERSON_CHARS} characters) of "
+            f"a person who agreed to {purpose}. {remedy('ID', purpose)}"
         )
-    encoded, version = picture(call), model_version(summary.collection.model_digest)
+    encoded, version = picture(call), model_version(collection.model_digest)
     with naming_the_remedy(person, purpose):
         filtered = is_filtered_out(call, encoded)
         if filtered:
@@ -71,22 +71,20 @@ def _nothing_indexed(call: Call, encoded: bytes, filtered: tuple[str, ...], vers
         }
         for number, face in enumerate(found.faces)
     ]
-    return Answer(
-        {"FaceRecords": [], "UnindexedFaces": unindexed, "FaceModelVersion": version}
-    )
+    return Answer({"FaceRecords": [], "UnindexedFaces": unindexed, "FaceModelVersion": version})
 
 
 def list_faces(call: Call) -> Answer:
     """The enrolled photos of a collection, oldest first."""
-    summary = collection_of(call)
-    wanted, user = call.params.get("FaceIds"), call.params.get("UserId")
+    collection = collection_of(call)
+    user, wanted = call.params.get("UserId"), frozenset(call.params.get("FaceIds", ()))
     templates = [
         template
         for template in call.assent.collections.templates(call.collection, user)
-        if (wanted is None or template.id in set(wanted)) and (user is None or template.is_associated)
+        if (not wanted or template.id in wanted) and (user is None or template.is_associated)
     ]
     page = page_of(call, templates, place=_place)
-    version = model_version(summary.collection.model_digest)
+    version = model_version(collection.model_digest)
     body: Body = {
         "Faces": [face_record(template, version) for template in page.items],
         "FaceModelVersion": version,

@@ -47,21 +47,25 @@ def operations_page() -> str:
     parts = [
         "# Rekognition's operations\n",
         f"Of Amazon Rekognition's {total} operations {answered} are answered, each by computing it. The others answer "
-        "`AccessDeniedException` with the reason below; clients do not try that again. How to move a program over, and what "
-        "differs: [rekognition.md](rekognition.md).\n",
+        "`AccessDeniedException` with the reason below; clients do not try that again. How to move a program over, "
+        "and what differs: [rekognition.md](rekognition.md).\n",
         f"## Answered ({answered})\n",
         _table("operation", "what it does here", [(name, _summary(h)) for name, h in HANDLERS.items()]),
     ]
     for kind in Kind:
         rows = [(name, r.reason) for r in REFUSALS if r.kind is kind for name in r.operations]
-        parts += [f"## {kind[0].upper()}{kind[1:]} ({len(rows)})\n", _table("operation", "reason", sorted(rows))]
+        parts += [
+            f"## {kind[0].upper()}{kind[1:]} ({len(rows)})\n",
+            _table("operation", "reason", sorted(rows)),
+        ]
     parts += [
         "## Errors\n",
         "An operation answers only with errors that it declares; where the one below is not declared, with "
-        "`InvalidParameterException`. Before an operation is looked at there are `MissingAuthenticationTokenException`, "
-        "`IncompleteSignatureException`, `InvalidSignatureException`, `UnrecognizedClientException`, "
-        "`UnknownOperationException` and `SerializationException`; `ThrottlingException` where there is more to do than the "
-        "server takes on, and `InternalServerError` where something broke.\n",
+        "`InvalidParameterException`. Before an operation is looked at there are "
+        "`MissingAuthenticationTokenException`, `IncompleteSignatureException`, `InvalidSignatureException`, "
+        "`UnrecognizedClientException`, `UnknownOperationException` and `SerializationException`; "
+        "`ThrottlingException` where there is more to do than the server takes on, and `InternalServerError` where "
+        "something broke.\n",
         _table("Assent's error", "answered as", [(name, f"`{code}`") for name, code in mapped_errors()]),
     ]
     return "\n".join(parts)

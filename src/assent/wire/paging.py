@@ -1,8 +1,8 @@
 """Lists in pages, with tokens that outlive inserts, deletions and restarts.
 
 A token names the place after which the next page begins, not a number of items or a moment of the server's: what is
-added or removed meanwhile shifts nothing, and nothing is kept between pages. It is bound to the question it came with. It
-is not secret: its place is one that the list itself has shown, and whoever may list may start anywhere.
+added or removed meanwhile shifts nothing, and nothing is kept between pages. It is bound to the question it came
+with. It is not secret: its place is one that the list itself has shown, and whoever may list may start anywhere.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ class Page(Generic[T]):
     next_token: str | None
 
 
-def page_of(call: Call, items: Iterable[T], *, place: Callable[[T], str], max_size: int | None = None) -> Page[T]:
+def page_of(
+    call: Call, items: Iterable[T], *, place: Callable[[T], str], max_size: int | None = None
+) -> Page[T]:
     """The page that a request asks for.
 
     Args:

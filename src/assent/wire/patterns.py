@@ -1,7 +1,7 @@
-"""The service model's regular expressions, which are Java's, as Python's.
+r"""The service model's regular expressions, which are Java's, as Python's.
 
-They are held to the whole text and to ASCII for ``\\d``, ``\\w`` and ``\\s``, as Java does. Java's Unicode categories
-(``\\p{L}``, in the patterns of tags) are written out as ranges.
+They are held to the whole text and to ASCII for ``\d``, ``\w`` and ``\s``, as Java does. Java's Unicode categories
+(``\p{L}``, in the patterns of tags) are written out as ranges.
 """
 
 from __future__ import annotations

@@ -43,7 +43,9 @@ def _check(encoded: bytes) -> None:
     format_ = next((name for name, start in _SIGNATURES.items() if encoded.startswith(start)), None)
     size = _size(encoded, format_) if format_ is not None else None
     if size is None:
-        raise WireError("InvalidImageFormatException", "Request has invalid image format: expected a PNG or JPEG.")
+        raise WireError(
+            "InvalidImageFormatException", "Request has invalid image format: expected a PNG or JPEG."
+        )
     if min(size) < MIN_SIDE_PX:
         raise invalid(
             f"An image must have at least {MIN_SIDE_PX} x {MIN_SIDE_PX} pixels, this one has {size[0]} x {size[1]}."

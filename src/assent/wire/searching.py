@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from assent.errors import NotFound
-from assent.service.collections import CollectionSummary
 from assent.service.results import FaceAnswer, SearchResult
+from assent.store.values import CollectionRecord
 from assent.wire.call import Answer, Body, Call
 from assent.wire.common import DEFAULT_SIMILARITY, collection_of, is_filtered_out
 from assent.wire.errors import NO_FACE, WireError, invalid
@@ -30,7 +30,7 @@ TOO_POOR: Final = f"{NO_FACE} (The largest one is too poor to be searched for: {
 def search_faces_by_image(call: Call) -> Answer:
     """Whose enrolled photos the largest face of a picture may be like."""
     encoded = picture(call)
-    summary = collection_of(call)
+    collection = collection_of(call)
     limit = call.params.get("MaxFaces", MAX_FACES)
     filtered = is_filtered_out(call, encoded)
     if filtered:
@@ -38,7 +38,7 @@ def search_faces_by_image(call: Call) -> Answer:
     result = call.assent.search(
         encoded,
         collection=call.collection,
-        purpose=summary.collection.purpose,
+        purpose=collection.purpose,
         threshold=call.params.get("FaceMatchThreshold", DEFAULT_SIMILARITY),
         max_candidates=limit,
         faces="largest",
@@ -53,20 +53,20 @@ def search_faces_by_image(call: Call) -> Answer:
             largest.face.box_xyxy, result.image_width, result.image_height
         ),
         "SearchedFaceConfidence": percent(largest.face.score),
-        "FaceMatches": face_matches(largest.candidates, limit, version=_version(summary)),
+        "FaceMatches": face_matches(largest.candidates, limit, version=_version(collection)),
     }
-    return _answer(body, summary, result)
+    return _answer(body, collection, result)
 
 
 def search_faces(call: Call) -> Answer:
     """Whose enrolled photos an enrolled photo of somebody else may be like."""
-    summary = collection_of(call)
+    collection = collection_of(call)
     limit = call.params.get("MaxFaces", MAX_FACES)
     try:
         result = call.assent.search_template(
             call.params["FaceId"],
             collection=call.collection,
-            purpose=summary.collection.purpose,
+            purpose=collection.purpose,
             threshold=call.params.get("FaceMatchThreshold", DEFAULT_SIMILARITY),
             max_candidates=limit,
         )
@@ -75,10 +75,10 @@ def search_faces(call: Call) -> Answer:
     body = {
         "SearchedFaceId": call.params["FaceId"],
         "FaceMatches": face_matches(
-            result.candidates, limit, version=_version(summary), but=call.params["FaceId"]
+            result.candidates, limit, version=_version(collection), but=call.params["FaceId"]
         ),
     }
-    return _answer(body, summary, result)
+    return _answer(body, collection, result)
 
 
 def search_users(call: Call) -> Answer:
@@ -86,12 +86,12 @@ def search_users(call: Call) -> Answer:
     user, face = call.params.get("UserId"), call.params.get("FaceId")
     if (user is None) == (face is None):
         raise invalid("Expected either UserId or FaceId, got both or neither.")
-    summary = collection_of(call)
+    collection = collection_of(call)
     limit = call.params.get("MaxUsers", MAX_USERS)
     threshold = call.params.get("UserMatchThreshold", DEFAULT_SIMILARITY)
     options = {
         "collection": call.collection,
-        "purpose": summary.collection.purpose,
+        "purpose": collection.purpose,
         "threshold": threshold,
         "max_candidates": limit,
     }
@@ -108,21 +108,21 @@ def search_users(call: Call) -> Answer:
     searched: Body = (
         {"SearchedUser": {"UserId": user}} if user is not None else {"SearchedFace": {"FaceId": face}}
     )
-    return _answer({"UserMatches": user_matches(result.candidates, limit), **searched}, summary, result)
+    return _answer({"UserMatches": user_matches(result.candidates, limit), **searched}, collection, result)
 
 
 def search_users_by_image(call: Call) -> Answer:
     """Which users the largest face of a picture may be like; without a face, none and no error."""
     encoded = picture(call)
-    summary = collection_of(call)
+    collection = collection_of(call)
     limit = call.params.get("MaxUsers", MAX_USERS)
     filtered = is_filtered_out(call, encoded)
     if filtered:
-        return _none_searched(call, summary, encoded, filtered)
+        return _none_searched(call, collection, encoded, filtered)
     result = call.assent.search(
         encoded,
         collection=call.collection,
-        purpose=summary.collection.purpose,
+        purpose=collection.purpose,
         threshold=call.params.get("UserMatchThreshold", DEFAULT_SIMILARITY),
         max_candidates=limit,
         faces="largest",
@@ -136,11 +136,11 @@ def search_users_by_image(call: Call) -> Answer:
     if largest is not None and largest.face is not None and not largest.refused:
         detail = face_detail(largest.face, result.image_width, result.image_height)
         body["SearchedFace"] = {"FaceDetail": detail}
-    return _answer(body, summary, result)
+    return _answer(body, collection, result)
 
 
 def _none_searched(
-    call: Call, summary: CollectionSummary, encoded: bytes, filtered: tuple[str, ...]
+    call: Call, collection: CollectionRecord, encoded: bytes, filtered: tuple[str, ...]
 ) -> Answer:
     found = call.assent.detect(encoded)
     unsearched = [
@@ -151,7 +151,7 @@ def _none_searched(
         for number, face in enumerate(found.faces[:MAX_UNSEARCHED])
     ]
     return Answer(
-        {"UserMatches": [], "UnsearchedFaces": unsearched, "FaceModelVersion": _version(summary)}
+        {"UserMatches": [], "UnsearchedFaces": unsearched, "FaceModelVersion": _version(collection)}
     )
 
 
@@ -166,15 +166,15 @@ def _unsearched(result: SearchResult) -> list[Body]:
     ]
 
 
-def _version(summary: CollectionSummary) -> str:
-    return model_version(summary.collection.model_digest)
+def _version(collection: CollectionRecord) -> str:
+    return model_version(collection.model_digest)
 
 
 def _largest(result: SearchResult) -> FaceAnswer | None:
     return result.faces[0] if result.faces else None
 
 
-def _answer(body: Body, summary: CollectionSummary, result: SearchResult) -> Answer:
+def _answer(body: Body, collection: CollectionRecord, result: SearchResult) -> Answer:
     """The answer with what Rekognition does not tell: what was applied, against how many, and where it is recorded.
 
     Clients drop members that they do not know, so that the most needed are headers too.
@@ -190,4 +190,4 @@ def _answer(body: Body, summary: CollectionSummary, result: SearchResult) -> Ans
         extra["ReviewId"] = headers["x-assent-review-id"] = result.review_id
     if best is not None:
         headers["x-assent-fmr-at-score"] = f"{best.fmr_at_score:.4g}"
-    return Answer({**body, "FaceModelVersion": _version(summary), **extra}, headers)
+    return Answer({**body, "FaceModelVersion": _version(collection), **extra}, headers)

@@ -74,7 +74,8 @@ def face_detail(face: Face, width: int, height: int) -> Body:
     return {
         "BoundingBox": bounding_box(face.box_xyxy, width, height),
         "Landmarks": [
-            {"Type": name, "X": float(x), "Y": float(y)} for name, (x, y) in zip(LANDMARKS, points, strict=True)
+            {"Type": name, "X": float(x), "Y": float(y)}
+            for name, (x, y) in zip(LANDMARKS, points, strict=True)
         ],
         "Pose": {"Roll": pose.roll_deg, "Yaw": pose.yaw_deg, "Pitch": pose.pitch_deg},
         "Quality": image_quality(face.quality),

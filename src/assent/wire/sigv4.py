@@ -90,7 +90,9 @@ def read_signature(request: Request) -> Signature:
     )
 
 
-def check(request: Request, signature: Signature, *, body: bytes, secret: str, region: str, now: datetime) -> None:
+def check(
+    request: Request, signature: Signature, *, body: bytes, secret: str, region: str, now: datetime
+) -> None:
     """Hold a request to its signature.
 
     Args:
@@ -183,9 +185,12 @@ def _canonical_query(query: str) -> str:
 
 
 def _query_parameters(query: str) -> dict[str, str]:
-    parts = (part.partition("=") for part in query.split("&") if part)
-    decoded = [tuple(unquote_to_bytes(text).decode("utf-8", "replace") for text in (a, b)) for a, _, b in parts]
-    return dict(decoded)
+    pairs = [part.partition("=")[::2] for part in query.split("&") if part]
+    return {_decoded(name): _decoded(value) for name, value in pairs}
+
+
+def _decoded(text: str) -> str:
+    return unquote_to_bytes(text).decode("utf-8", "replace")
 
 
 def _from_header(request: Request) -> Signature:
@@ -210,7 +215,9 @@ def _from_query(parameters: dict[str, str]) -> Signature:
     if fields["Algorithm"] != ALGORITHM:
         raise _incomplete(f"Unsupported authorization type: expected '{ALGORITHM}'.")
     expires = fields["Expires"]
-    if not (expires.isascii() and expires.isdigit() and len(expires) < 8 and 1 <= int(expires) <= MAX_PRESIGNED_S):
+    if not (
+        expires.isascii() and expires.isdigit() and len(expires) < 8 and 1 <= int(expires) <= MAX_PRESIGNED_S
+    ):
         raise _incomplete(f"X-Amz-Expires must be a whole number of 1 to {MAX_PRESIGNED_S} seconds.")
     return _signature(fields, at=fields["Date"], valid_s=int(expires))
 
@@ -242,7 +249,9 @@ def _check_scope(signature: Signature, region: str) -> None:
     day, in_region, service, terminator = signature.scope
     expected_day = signature.signed_at.strftime("%Y%m%d")
     if day != expected_day:
-        raise _invalid(f"Date in Credential scope does not match YYYYMMDD from the request's date: {expected_day}.")
+        raise _invalid(
+            f"Date in Credential scope does not match YYYYMMDD from the request's date: {expected_day}."
+        )
     if in_region != region:
         raise _invalid(
             f"Credential should be scoped to a valid region: this server's is {region}; set the client's region to it, "
@@ -268,7 +277,9 @@ def _check_time(signature: Signature, now: datetime) -> None:
     at, present = signature.signed_at.strftime(_TIME_FORMAT), now.strftime(_TIME_FORMAT)
     age = now - signature.signed_at
     if age > allowed:
-        raise _invalid(f"Signature expired: {at} is now earlier than {present} - {allowed.total_seconds():.0f} s.")
+        raise _invalid(
+            f"Signature expired: {at} is now earlier than {present} - {allowed.total_seconds():.0f} s."
+        )
     if -age > MAX_SKEW:
         raise _invalid(f"Signature not yet current: {at} is still later than {present} + 5 min.")
 

@@ -23,7 +23,7 @@ _REASONS: Final = {
 
 def create_user(call: Call) -> Answer:
     """Make a person who agreed a user of a collection."""
-    purpose = collection_of(call).collection.purpose
+    purpose = collection_of(call).purpose
     with naming_the_remedy(_user(call), purpose):
         try:
             call.assent.users.create(call.collection, _user(call), token=_token(call))
@@ -35,7 +35,7 @@ def create_user(call: Call) -> Answer:
 
 
 def delete_user(call: Call) -> Answer:
-    """Undo ``create_user``; photos stay enrolled."""
+    """Undo CreateUser; photos stay enrolled."""
     collection_of(call)
     try:
         call.assent.users.delete(call.collection, _user(call), token=_token(call))
@@ -59,7 +59,7 @@ def list_users(call: Call) -> Answer:
 
 def associate_faces(call: Call) -> Answer:
     """Let enrolled photos of a user count when users are searched."""
-    purpose = collection_of(call).collection.purpose
+    purpose = collection_of(call).purpose
     threshold = call.params.get("UserMatchThreshold", ASSOCIATION_MIN_SIMILARITY)
     _require_user(call)
     with naming_the_remedy(_user(call), purpose):

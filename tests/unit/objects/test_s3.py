@@ -32,7 +32,7 @@ def s3_url() -> Iterator[str]:
     server.stop()
 
 
-def options(url: str, *, timeout_s: float = 10.0) -> S3Options:
+def options(url: str, *, timeout_s: float = 60.0) -> S3Options:
     return S3Options(url, access_key_id="AKIATEST", secret_access_key=SECRET, timeout_s=timeout_s)
 
 
@@ -46,9 +46,7 @@ def filled(s3_url: str) -> Any:
         aws_secret_access_key=SECRET,
     )
     client.create_bucket(Bucket="club-photos")
-    client.put_bucket_versioning(
-        Bucket="club-photos", VersioningConfiguration={"Status": "Enabled"}
-    )
+    client.put_bucket_versioning(Bucket="club-photos", VersioningConfiguration={"Status": "Enabled"})
     client.put_object(Bucket="club-photos", Key="2026/très long.jpg", Body=b"first")
     client.put_object(Bucket="club-photos", Key="2026/très long.jpg", Body=b"second")
     client.put_object(Bucket="club-photos", Key="large", Body=bytes(200_000))
@@ -94,12 +92,8 @@ RUBBISH: dict[str, Callable[[socket.socket], None]] = {
     "has a length that is none": saying(OK + b"Content-Length: many\r\n\r\nabc"),
     "has a negative length": saying(OK + b"Content-Length: -5\r\n\r\n"),
     "has broken chunks": saying(OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nabc"),
-    "has a wrong checksum": saying(
-        OK + b"Content-Length: 3\r\nx-amz-checksum-crc32: AAAAAA==\r\n\r\nabc"
-    ),
-    "has times that are none": saying(
-        OK + b"Content-Length: 3\r\nLast-Modified: yesterday\r\n\r\nabc"
-    ),
+    "has a wrong checksum": saying(OK + b"Content-Length: 3\r\nx-amz-checksum-crc32: AAAAAA==\r\n\r\nabc"),
+    "has times that are none": saying(OK + b"Content-Length: 3\r\nLast-Modified: yesterday\r\n\r\nabc"),
     "errs in HTML": saying(b"HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\n<html><b>"),
     "errs in XML that is none": saying(b"HTTP/1.1 403 X\r\nContent-Length: 12\r\n\r\n<Error><Code"),
     "errs in bytes": saying(b"HTTP/1.1 500 X\r\nContent-Length: 4\r\n\r\n\xff\xfe\x00\x00"),
@@ -156,7 +150,7 @@ def test_reads_that_hang_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None
         for _ in range(2):
             with pytest.raises(ObjectUnavailable):
                 store.read("club-photos", "key", max_bytes=10)
-        with pytest.raises(ObjectUnavailable, match="being read from S3 already|within 0.2 s"):
+        with pytest.raises(ObjectUnavailable, match=r"being read from S3 already|within 0.2 s"):
             store.read("club-photos", "key", max_bytes=10)
 
 

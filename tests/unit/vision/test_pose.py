@@ -45,9 +45,7 @@ def test_the_pose_of_turned_points_is_found_again(pose: Pose) -> None:
     )
 
 
-@given(
-    roll=st.floats(-179, 179), yaw=st.floats(-75, 75), pitch=st.floats(-75, 75), scale=st.floats(10, 2000)
-)
+@given(roll=st.floats(-179, 179), yaw=st.floats(-75, 75), pitch=st.floats(-75, 75), scale=st.floats(10, 2000))
 def test_any_pose_size_and_place(roll: float, yaw: float, pitch: float, scale: float) -> None:
     found = pose_of(seen(Pose(roll, yaw, pitch), scale=scale))
     assert (found.roll_deg, found.yaw_deg, found.pitch_deg) == pytest.approx((roll, yaw, pitch), abs=0.2)

@@ -52,7 +52,7 @@ def signed(
 
 def at_moment(at: datetime) -> Any:
     """botocore's clock stands at that moment."""
-    return mock.patch("botocore.auth.get_current_datetime", lambda *_args, **_options: at)
+    return mock.patch("botocore.auth.get_current_datetime", return_value=at)
 
 
 def changed(request: Request, **headers: str | None) -> Request:

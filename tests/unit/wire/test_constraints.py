@@ -39,7 +39,8 @@ def test_every_operation_declares_the_errors_that_are_always_possible() -> None:
 
 def test_every_pattern_compiles_and_every_type_is_known() -> None:
     model = service_model()
-    known = set("structure list map string integer long float double timestamp boolean blob".split())
+    known = {"structure", "list", "map", "string", "integer", "long"}
+    known |= {"float", "double", "timestamp", "boolean", "blob"}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for name in model.shape_names:
@@ -52,14 +53,23 @@ def test_every_pattern_compiles_and_every_type_is_known() -> None:
 @pytest.mark.parametrize(
     ("operation", "members", "message"),
     [
-        ("CreateCollection", {}, "Value null at 'collectionId' failed to satisfy constraint: Member must not be null"),
+        (
+            "CreateCollection",
+            {},
+            "Value null at 'collectionId' failed to satisfy constraint: Member must not be null",
+        ),
         ("CreateCollection", {"CollectionId": None}, "Value null at 'collectionId'"),
         (
             "CreateCollection",
             {"CollectionId": ""},
-            "Value '' at 'collectionId' failed to satisfy constraint: Member must have length greater than or equal to 1",
+            "Value '' at 'collectionId' failed to satisfy constraint: "
+            "Member must have length greater than or equal to 1",
         ),
-        ("CreateCollection", {"CollectionId": "a" * 256}, "Member must have length less than or equal to 255"),
+        (
+            "CreateCollection",
+            {"CollectionId": "a" * 256},
+            "Member must have length less than or equal to 255",
+        ),
         (
             "CreateCollection",
             {"CollectionId": "../etc"},
@@ -83,7 +93,11 @@ def test_every_pattern_compiles_and_every_type_is_known() -> None:
             {"CollectionId": "c", "FaceId": FACE_ID, "MaxFaces": 0},
             "Value '0' at 'maxFaces' failed to satisfy constraint: Member must have value greater than or equal to 1",
         ),
-        ("SearchFaces", {"CollectionId": "c", "FaceId": FACE_ID, "MaxFaces": 4097}, "less than or equal to 4096"),
+        (
+            "SearchFaces",
+            {"CollectionId": "c", "FaceId": FACE_ID, "MaxFaces": 4097},
+            "less than or equal to 4096",
+        ),
         (
             "SearchFaces",
             {"CollectionId": "c", "FaceId": FACE_ID, "FaceMatchThreshold": 500},
@@ -151,7 +165,22 @@ def test_another_type(members: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a", "ab", "abc", "ab==cd==", "YQ=", "YQ===", "YQ==\n", " YQ==", "YQ", "Y_-=", "é", "=", "====", "YQ==YQ=="],
+    [
+        "a",
+        "ab",
+        "abc",
+        "ab==cd==",
+        "YQ=",
+        "YQ===",
+        "YQ==\n",
+        " YQ==",
+        "YQ",
+        "Y_-=",
+        "é",
+        "=",
+        "====",
+        "YQ==YQ==",
+    ],
 )
 def test_base64_that_is_none(text: str) -> None:
     error = refusal("DetectFaces", Image={"Bytes": text})

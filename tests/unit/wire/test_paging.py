@@ -68,7 +68,9 @@ def test_the_last_page_has_no_token() -> None:
     assert ask(["a", "b", "c"], MaxResults=2).next_token is not None
 
 
-@pytest.mark.parametrize("token", ["x", "=", "AAAA", "A" * 255, "é", "....", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"])
+@pytest.mark.parametrize(
+    "token", ["x", "=", "AAAA", "A" * 255, "é", "....", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]
+)
 def test_tokens_that_were_never_given_out(token: str) -> None:
     with pytest.raises(WireError) as refused:
         ask(["a"], NextToken=token)

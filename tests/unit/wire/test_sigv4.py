@@ -252,7 +252,14 @@ def test_parts_that_are_missing() -> None:
     request = signed()
     assert refusal(changed(request, authorization=None)).code == "MissingAuthenticationTokenException"
     assert refusal(changed(request, x_amz_date=None)).code == INCOMPLETE
-    for date in ("", "2026", "20260230T000000Z", "20260304T050607", "2026-03-04T05:06:07Z", "٢٠٢٦٠٣٠٤T050607Z"):
+    for date in (
+        "",
+        "2026",
+        "20260230T000000Z",
+        "20260304T050607",
+        "2026-03-04T05:06:07Z",
+        "٢٠٢٦٠٣٠٤T050607Z",
+    ):
         assert refusal(changed(request, x_amz_date=date)).code == INCOMPLETE, date
 
 

@@ -33,6 +33,10 @@ STATUSES: Final[Mapping[type[errors.AssentError], int]] = {
     errors.AccessError: 403,
     errors.NotAuthenticated: 401,
     errors.ReviewError: 409,
+    # The server's own and the wire's; no operation here raises them.
+    errors.ObjectError: 503,
+    errors.ObjectTooLarge: 413,
+    errors.AddressUnavailable: 503,
     errors.AssentError: 500,
 }
 """By error class; an error has the status of its nearest ancestor here."""
@@ -41,14 +45,19 @@ OWN_ERRORS: Final[Mapping[str, tuple[int, str]]] = {
     "MalformedBody": (400, "The body is not JSON, or not the form that the operation takes."),
     "NoSuchPath": (404, "No operation has this path."),
     "MethodNotAllowed": (405, "The path has operations, but none of this method; `Allow` lists them."),
+    "BodyTooSlow": (408, "The body did not arrive in time; nothing was done."),
     "BodyTooLarge": (413, "The body is larger than the operation takes; it was not read to its end."),
     "InvalidRequest": (
         422,
         "A parameter or member is missing, unknown, or out of range; `problems` says which.",
     ),
+    "Overloaded": (
+        429,
+        "More requests at once than the server works on; nothing was done, try again in a second.",
+    ),
     "InternalError": (500, "A fault in Assent; report it with the `request_id`. Nothing was half done."),
 }
-"""Errors of this layer itself, by the name in ``error``: status and meaning."""
+"""Errors of this layer itself, and of the server around it, by the name in ``error``: status and meaning."""
 
 _BY_STATUS: Final = {
     400: "MalformedBody",
@@ -106,12 +115,13 @@ def documented(*statuses: int, media_type: str = "application/json") -> dict[int
     """OpenAPI's ``responses`` of an operation: what it may answer besides success.
 
     Args:
-        statuses: beyond those that every operation may answer (401, 403, 422, 500, 503).
+        statuses: beyond those that every operation may answer (401, 403, 422, 429, 500, 503); 413, of those that
+            take a body, brings 408 along.
         media_type: of the answer, where that is no JSON; errors always are.
     """
     found: dict[int | str, dict[str, Any]] = {
         status: {"model": ErrorAnswer, "description": _meaning(status)}
-        for status in sorted({401, 403, 422, 500, 503, *statuses})
+        for status in sorted({401, 403, 422, 429, 500, 503, *statuses, *((408,) if 413 in statuses else ())})
     }
     if media_type == "application/json":
         return found

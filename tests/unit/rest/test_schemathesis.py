@@ -56,6 +56,7 @@ class Fuzzed:
             change(case)
             case.call_and_validate(
                 headers=self.headers,
+                timeout=300,  # networks on a busy machine
                 excluded_checks=[positive_data_acceptance],
                 additional_checks=[fits_means_taken],
             )
@@ -137,12 +138,12 @@ def fuzzed(still: Api, demo_photos: Path) -> Fuzzed:
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
 def test_an_operation_is_as_it_says(fuzzed: Fuzzed, path: str, method: str, mode: GenerationMode) -> None:
-    fuzzed.run(path, method, mode, max_examples=8)
+    fuzzed.run(path, method, mode, max_examples=5)
 
 
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
 def test_it_is_so_of_what_is_there(fuzzed: Fuzzed, path: str, method: str) -> None:
-    fuzzed.run(path, method, GenerationMode.POSITIVE, max_examples=4, change=fuzzed.there())
+    fuzzed.run(path, method, GenerationMode.POSITIVE, max_examples=2, change=fuzzed.there())
 
 
 @pytest.mark.slow

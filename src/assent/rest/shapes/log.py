@@ -136,7 +136,7 @@ class InclusionAnswer(Shape):
     """A proof that an entry is in the log; `assent log verify-proof` checks the file as it comes."""
 
     format: Literal["assent-log-inclusion-1"]
-    seq: int = Field(ge=1)
+    seq: int = Field(ge=1, description="The entry's number.")
     entry: str = Field(description="The entry's canonical JSON.")
     path: list[str] = Field(description="From the leaf to the root (RFC 9162 section 2.1.3), hexadecimal.")
     checkpoint: str = Field(

@@ -117,6 +117,7 @@ def press_access_key(page: Page, key: str) -> None:
     session = page.context.new_cdp_session(page)
     fields = {"modifiers": 1, "key": key, "code": f"Digit{key}", "windowsVirtualKeyCode": ord(key)}
     session.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", "unmodifiedText": key, **fields})
+    session.send("Input.dispatchKeyEvent", {"type": "char", "text": key, "unmodifiedText": key, **fields})
     session.send("Input.dispatchKeyEvent", {"type": "keyUp", **fields})
 
 

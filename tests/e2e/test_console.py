@@ -109,6 +109,7 @@ def tell_story(page: Page, stage: Stage, photos: Path, group: Path) -> None:
     page.get_by_role("link", name="Collections").first.click()
     page.get_by_label("Name", exact=True).fill("club")
     page.get_by_label("Purpose").fill(PURPOSE)
+    page.get_by_label("How wrong it may be").select_option("strict")
     page.get_by_role("button", name="Make").click()
     page.get_by_text("club is made").wait_for()
     page.get_by_role("link", name="People").first.click()
@@ -191,7 +192,7 @@ def test_everyone_else_is_blurred_in_the_picture(stage: Stage, demo_photos: Path
 
 
 def test_the_main_path_by_keyboard_alone(stage: Stage, demo_photos: Path, group_photo: Path) -> None:
-    stage.assent.collections.create("club", purpose=PURPOSE)
+    stage.assent.collections.create("club", purpose=PURPOSE, policy="strict")
     stage.enrol("ana", [demo_photos / "obama.jpg"])
     key = stage.assent.access.make("ada", ["admin"])
     page = stage.blank(stage.browser)

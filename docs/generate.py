@@ -26,6 +26,7 @@ from assent.service.logbook import Logbook
 from assent.service.people import Consents, People
 from assent.service.reviewing import Reviews
 from assent.service.users import Users
+from docs.rest_reference import rest_page
 
 FOLDER = Path(__file__).parent / "reference"
 MADE = "<!-- Made from the code by `make docs`; changes here are lost. -->\n\n"
@@ -37,6 +38,7 @@ def pages() -> dict[str, str]:
         "cli.md": MADE + cli_page(),
         "errors.md": MADE + errors_page(),
         "python.md": MADE + python_page(),
+        "rest.md": MADE + rest_page(),
         "settings.md": MADE + settings_page(),
     }
 

@@ -40,10 +40,14 @@ a person's name or a secret. ``exit_code`` is what the command line exits with (
     |- AccessError                  11
     |  |- NotAuthenticated               no such access key, a wrong secret, or revoked
     |  `- Forbidden                      the key's roles do not cover this
-    `- ReviewError                  12
-       |- ReviewRequired                 the collection answers through two people's review only
-       |- ReviewClosed                   decided, lapsed, or the person withdrew
-       `- SameReviewer                   this person has judged the pair already
+    |- ReviewError                  12
+    |  |- ReviewRequired                 the collection answers through two people's review only
+    |  |- ReviewClosed                   decided, lapsed, or the person withdrew
+    |  `- SameReviewer                   this person has judged the pair already
+    |- ObjectError                  13
+    |  |- ObjectUnavailable              no such bucket or object, or its server does not give it
+    |  `- ObjectTooLarge                 over the limit; no more than that was read
+    `- AddressUnavailable           14   the server cannot listen there: taken, not allowed, not this machine's
 """
 
 from __future__ import annotations
@@ -290,3 +294,23 @@ class ReviewClosed(ReviewError):
 
 class SameReviewer(ReviewError):
     """This person has judged the pair already; the second must be somebody else."""
+
+
+class ObjectError(AssentError):
+    """A picture cannot be had from its bucket."""
+
+    exit_code = 13
+
+
+class ObjectUnavailable(ObjectError):
+    """No such bucket or object, or its server does not give it in time."""
+
+
+class ObjectTooLarge(ObjectError):
+    """Over the limit; no more than the limit was read."""
+
+
+class AddressUnavailable(AssentError):
+    """The server cannot listen there: the port is taken or not allowed, or the address is not this machine's."""
+
+    exit_code = 14

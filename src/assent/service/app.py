@@ -344,6 +344,15 @@ class Assent:
         self._ctx.require(Role.ADMIN)
         self._ctx.records.rotate_master_key()
 
+    def warm_up(self) -> None:
+        """Load the networks now rather than at the first photo.
+
+        Raises:
+            ModelMissing: not pulled yet.
+            ModelCorrupt: a file is not what it was.
+        """
+        self._ctx.engine.warm_up()
+
     def now(self) -> datetime:
         """The present moment by this data folder's clock."""
         return self._ctx.clock()

@@ -40,7 +40,8 @@ def console_routes(
 ) -> list[BaseRoute]:
     """The console as routes for a Starlette application.
 
-    They answer ``GET /`` and paths beside it; never ``POST /`` nor ``/v1``, which are the wire's and the REST room's.
+    They answer ``GET`` for every path, the last of them with a page that says there is none, and ``POST`` for their
+    own; never ``POST /``. What belongs to the wire and to REST is to be looked for before.
 
     Args:
         assent: the open data folder; each visitor acts through ``assent.acting_as`` their key.
@@ -52,6 +53,7 @@ def console_routes(
         *console.door.routes(),
         *(console.route(page) for page in PAGES),
         Mount(STATIC_PATH, ConsoleFiles(), name="console-static"),
+        Route("/{path:path}", console.nothing, methods=["GET"], name="console:nothing"),
     ]
 
 
@@ -69,6 +71,10 @@ class Console:
         """The route of one address."""
         endpoint = self._looking(page) if page.method == "GET" else self._doing(page)
         return Route(page.path, endpoint, methods=[page.method], name=f"console:{page.method}:{page.path}")
+
+    async def nothing(self, _: Request) -> Response:
+        """The page for addresses that there are none of; the same for everybody."""
+        return self._refuse(HTTPStatus.NOT_FOUND, "There is no such page.")
 
     def _looking(self, page: Page) -> Endpoint:
         async def endpoint(request: Request) -> Response:

@@ -373,6 +373,12 @@ def test_the_wire_keeps_its_address(consoles: Consoles) -> None:
     assert consoles.visitor().client.post("/").status_code == 405
 
 
+def test_an_address_that_there_is_not_has_a_page(consoles: Consoles) -> None:
+    for visitor in (consoles.visitor(), consoles.signed_in()):
+        answer = visitor.get("/no/such/page")
+        assert (answer.status_code, "There is no such page" in text_of(answer.text)) == (404, True)
+
+
 def test_visitors_do_not_mix(consoles: Consoles) -> None:
     first: Visitor = consoles.signed_in(Role.SEARCHER, holder="first")
     second = consoles.signed_in(Role.ENROLLER, holder="second")

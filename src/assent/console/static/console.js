@@ -48,10 +48,14 @@ class Camera {
     this.video.setAttribute("aria-label", "What the camera sees");
     this.video.srcObject = this.stream;
     this.taker = button("Take the photo", "", () => this.take());
+    this.taker.disabled = true;
+    this.video.addEventListener("loadeddata", () => {
+      this.taker.disabled = false;
+      this.taker.focus();
+    });
     const bar = make("div", "", "buttons");
     bar.append(this.taker, button("Close the camera", "quiet", () => this.close()));
     this.place.replaceChildren(this.video, bar);
-    this.taker.focus();
     await this.video.play().catch(() => undefined);
   }
 
@@ -64,7 +68,6 @@ class Camera {
 
   take() {
     const { videoWidth: width, videoHeight: height } = this.video;
-    if (!width) return;
     const canvas = make("canvas");
     canvas.width = width;
     canvas.height = height;

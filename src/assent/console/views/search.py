@@ -45,7 +45,7 @@ def answer(visit: Visit) -> Response:
     try:
         if not uploads:
             raise UsageError("choose a photo first, or take one")
-        target = visit.assent.collections.get(name).collection
+        target = visit.assent.collections.record(name)
         result = visit.assent.search(
             uploads[0].data,
             collection=name,

@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -151,7 +151,7 @@ def overhead(settings: Settings, target: Target, rounds: int) -> dict[str, list[
     """Wall times of one search, in this process and through boto3, in turns, seconds."""
     client = target.client()
     with Assent(settings=settings) as assent:
-        calls = {
+        calls: dict[str, Callable[[], object]] = {
             "in Python": lambda: assent.search(
                 target.photo, collection=COLLECTION, purpose=PURPOSE, faces="largest"
             ),

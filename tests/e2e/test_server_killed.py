@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -110,7 +110,7 @@ def sealed_template(data: Path, face_id: str) -> bytes:
 
 
 def run_until_killed(
-    server: Served, lives: list[Callable[[], None]], is_time: Callable[[], bool]
+    server: Served, lives: Sequence[Callable[[], None]], is_time: Callable[[], bool]
 ) -> list[BaseException]:
     """Let clients live until it is time, and kill the server; what ended them."""
     ends: list[BaseException] = []

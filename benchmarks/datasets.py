@@ -10,7 +10,7 @@ import argparse
 import csv
 from pathlib import Path
 
-from assent.service.labelled import LabelledImage, list_images, without_exclusions
+from assent.evaluation.labelled import LabelledImage, list_images, without_exclusions
 from benchmarks.common import REPOSITORY
 
 DATA_DIR = REPOSITORY.parent / "shared" / "data"

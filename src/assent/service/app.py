@@ -215,6 +215,7 @@ class Assent:
             CalibrationContradicted: the reporting half disagrees with the choosing half; no profile is written.
         """
         try:
+            from assent.evaluation.pictures import ReadOptions
             from assent.service.calibrating import CalibrationOptions, calibrate_folders
         except ModuleNotFoundError as error:
             raise UsageError(
@@ -228,8 +229,9 @@ class Assent:
             options=CalibrationOptions(
                 description=description,
                 inspection=inspection,
-                max_bytes=self.settings.max_image_bytes,
-                max_pixels=self.settings.max_image_pixels,
+                read=ReadOptions(
+                    max_bytes=self.settings.max_image_bytes, max_pixels=self.settings.max_image_pixels
+                ),
             ),
             listings=listings,
             exclusions=exclusions,

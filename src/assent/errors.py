@@ -30,11 +30,12 @@ a person's name or a secret. ``exit_code`` is what the command line exits with (
     |  |- ModelCorrupt                   a file whose sha256 is not the manifest's
     |  |- ModelUnsupported               a file this version cannot read
     |  `- DownloadFailed                 the package index or address did not give the file
-    `- StoreError                   10
-       |- StoreUnavailable               cannot be opened, read or written (folder, disk, server)
-       |- StoreTooNew                    written by a newer version
-       |- KeyMissing                     the key file is gone, unreadable, or not this store's
-       `- LogTampered                    the log, a checkpoint or a proof is not what it was
+    |- StoreError                   10
+    |  |- StoreUnavailable               cannot be opened, read or written (folder, disk, server)
+    |  |- StoreTooNew                    written by a newer version
+    |  |- KeyMissing                     the key file is gone, unreadable, or not this store's
+    |  `- LogTampered                    the log, a checkpoint or a proof is not what it was
+    `- EndpointError                11   the service under audit refuses, throttles, or does not answer
 """
 
 from __future__ import annotations
@@ -241,3 +242,17 @@ class LogTampered(StoreError):
     def __init__(self, message: str, *, seq: int | None = None) -> None:
         super().__init__(message)
         self.seq = seq
+
+
+class EndpointError(AssentError):
+    """The service under audit refuses, throttles for too long, or does not answer.
+
+    Attributes:
+        code: the service's word for it, where it gave one.
+    """
+
+    exit_code = 11
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code

@@ -113,7 +113,6 @@ class Calls:
             BotoCoreError,
             ClientError,
             NoCredentialsError,
-            ParamValidationError,
             PartialCredentialsError,
         )
 
@@ -127,8 +126,6 @@ class Calls:
                 "expected credentials for the service; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile "
                 "(AWS_PROFILE)."
             ) from error
-        except ParamValidationError:
-            return Answer(None, failure="empty file")
         except BotoCoreError as error:
             return Answer(None, error=type(error).__name__)
         ms = 1000 * (time.perf_counter() - start)

@@ -470,7 +470,7 @@ class AuditResult:
         method: how.
         point: at the audit's threshold (given, or for the target fmr); the headline.
         points: at fmr 1e-2 to 1e-6; those that the data cannot show are there with ``is_supported`` False.
-        eer: equal error rate, linear between the two points that enclose it; with a subject-level interval.
+        eer: equal error rate: the mean of fmr and fnmr where they are closest; with a subject-level interval.
         eer_threshold: the score there.
         det: the trade-off; None with only one class.
         identification: searches; None where the data hold none.

@@ -121,6 +121,9 @@ class EndpointSystem:
         _, score = max(faces, key=lambda one: _area(one[0]))
         return Compared(max(score, 0.0), is_censored=score < 0, ms=answer.ms)
 
+    def picture_ms(self, path: Path) -> None:
+        """Not known: a comparison is one call."""
+
     def open_gallery(self, name: str, known: dict[int, str]) -> set[int]:
         """CreateCollection, or take up the one of a run that was stopped.
 

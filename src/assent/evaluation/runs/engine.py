@@ -34,7 +34,6 @@ class EngineSystem:
     engine: FaceEngine
     options: ReadOptions = field(default_factory=ReadOptions)
     _made: dict[Path, _Made] = field(default_factory=dict)
-    _timed: set[Path] = field(default_factory=set)
     _numbers: list[int] = field(default_factory=list)
     _references: list[Float32] = field(default_factory=list)
 
@@ -63,14 +62,16 @@ class EngineSystem:
         return self._make(path).acquired
 
     def compare(self, probe: Path, reference: Path) -> Compared:
-        """The cosine of two templates; the time is that of the pictures read for it."""
-        one, other = self._make(probe), self._make(reference)
-        ms = self._time_once(probe) + self._time_once(reference)
-        failure = one.acquired.failure or other.acquired.failure
-        if one.acquired.template is None or other.acquired.template is None:
-            return Compared(None, failure=failure, ms=ms or None)
-        score = float(np.clip(one.acquired.template @ other.acquired.template, -1.0, 1.0))
-        return Compared(score, ms=ms or None)
+        """The cosine of two templates."""
+        one, other = self.acquired(probe), self.acquired(reference)
+        if one.template is None or other.template is None:
+            return Compared(None, failure=one.failure or other.failure)
+        return Compared(float(np.clip(one.template @ other.template, -1.0, 1.0)))
+
+    def picture_ms(self, path: Path) -> float | None:
+        """How long it took to read a picture and make its template; None where that was not needed."""
+        made = self._made.get(path)
+        return None if made is None else made.ms
 
     def open_gallery(self, name: str, known: dict[int, str]) -> set[int]:  # noqa: ARG002
         """An empty one: what was in memory before is gone, so all of it is to be enrolled again."""
@@ -109,9 +110,3 @@ class EngineSystem:
             acquired = acquire_picture(self.engine, path, self.options)
             made = self._made[path] = _Made(acquired, 1000 * (time.perf_counter() - start))
         return made
-
-    def _time_once(self, path: Path) -> float:
-        if path in self._timed:
-            return 0.0
-        self._timed.add(path)
-        return self._made[path].ms

@@ -85,6 +85,10 @@ class Comparer(Protocol):
         """How alike the faces are that two pictures are of."""
         ...
 
+    def picture_ms(self, path: Path) -> float | None:
+        """How long one picture took, where that can be told apart from a comparison; else None."""
+        ...
+
 
 class Searcher(Protocol):
     """Holds a gallery, and searches it."""

@@ -14,7 +14,7 @@ from assent.evaluation.runs.facts import RunFacts, counted, latencies_by_group
 from assent.evaluation.runs.systems import Comparer
 from assent.evaluation.runs.trials import TrialList
 from assent.evaluation.runs.workfile import WorkFile
-from assent.types import Float64, JsonObject
+from assent.types import Bool, Float64, JsonObject
 
 Progress = Callable[[int, int], None]
 """Called with (done, in all)."""
@@ -28,14 +28,15 @@ class VerifyRun:
         trials: as asked for.
         scores: (T,) float64; nan where there is none.
         is_error: (T,) bool: the service failed, which says nothing of the pictures; in no rate.
-        ms: (T,) float64; nan where not measured.
+        times_ms: (N,) float64, of each sample: its template, or the middle one of its comparisons as a probe; nan
+            where not measured.
         facts: how it went.
     """
 
     trials: TrialList
     scores: Float64
-    is_error: np.ndarray
-    ms: Float64
+    is_error: Bool
+    times_ms: Float64
     facts: RunFacts
 
 
@@ -96,15 +97,15 @@ def _collected(system: Comparer, trials: TrialList, done: WorkFile) -> VerifyRun
         raise TooFewTrials(
             f"expected pictures with a face; none of {len(trials)} comparisons gave a score: {said}."
         )
-    ms = np.array([a.get("ms", np.nan) for a in answers], np.float64)
+    times_ms, calls = _times(system, trials, answers)
     timed = [
-        (trials.samples[int(probe)], None if np.isnan(own) else float(own))
-        for probe, own in zip(trials.probes, ms, strict=True)
+        (sample, None if np.isnan(ms) else float(ms))
+        for sample, ms in zip(trials.samples, times_ms, strict=True)
     ]
     facts = RunFacts(
         system=system.identity,
         scale=str(system.scale),
-        calls="comparisons",
+        calls=calls,
         num_questions=len(trials),
         failures=counted(str(a.get("failure", "")) for a in answers),
         errors=counted(str(a.get("error", "")) for a in answers),
@@ -113,4 +114,18 @@ def _collected(system: Comparer, trials: TrialList, done: WorkFile) -> VerifyRun
         num_throttled=getattr(getattr(system, "calls", None), "num_throttled", 0),
         latencies=latencies_by_group(timed, trials.attributes),
     )
-    return VerifyRun(trials, scores, np.array(["error" in a for a in answers], np.bool_), ms, facts)
+    is_error = np.array(["error" in a for a in answers], np.bool_)
+    return VerifyRun(trials, scores, is_error, times_ms, facts)
+
+
+def _times(system: Comparer, trials: TrialList, answers: list[JsonObject]) -> tuple[Float64, str]:
+    """(N,) milliseconds of each sample, and what they are of."""
+    pictures = [system.picture_ms(sample.path) for sample in trials.samples]
+    if any(ms is not None for ms in pictures):
+        return np.array([np.nan if ms is None else ms for ms in pictures]), "pictures read"
+    taken: dict[int, list[float]] = {}
+    for probe, answer in zip(trials.probes, answers, strict=True):
+        if "ms" in answer:
+            taken.setdefault(int(probe), []).append(answer["ms"])
+    times = [float(np.median(taken[row])) if row in taken else np.nan for row in range(len(trials.samples))]
+    return np.array(times), "comparisons"

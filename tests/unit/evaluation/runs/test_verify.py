@@ -137,7 +137,8 @@ def test_an_endpoint_scores_like_the_engine_behind_it(people, stub):
     theirs = run_verify(endpoint_of(stub), trials)
     assert theirs.scores == pytest.approx(50 * (1 + ours.scores), abs=1e-4)
     assert theirs.facts.scale == "Similarity, 0 to 100"
-    assert theirs.facts.latencies[0].num_calls == len(trials)
+    assert (ours.facts.calls, theirs.facts.calls) == ("pictures read", "comparisons")
+    assert theirs.facts.latencies[0].num_calls == len({int(probe) for probe in trials.probes})
     assert len(stub.calls) == len(trials)
 
 
@@ -171,8 +172,9 @@ def test_throttling_is_waited_out(people, stub):
     assert system.calls.sleep == Waits([1.0, 2.0])
     assert run.facts.num_throttled == 2
     assert not np.isnan(run.scores).any()
-    assert np.isnan(run.ms[0])  # the waiting is in it
-    assert not np.isnan(run.ms[1])
+    trials = run.trials
+    assert np.isnan(run.times_ms).any()  # the waiting is in the first call's
+    assert not np.isnan(run.times_ms[trials.probes[-1]])
 
 
 def test_throttling_without_end_stops_the_run_and_it_goes_on_later(people, stub, tmp_path):
@@ -233,7 +235,9 @@ def test_a_work_file_holds_numbers_and_no_name_or_template(people, tmp_path):
     assert ".png" not in text
     answers = [json.loads(line) for line in text.splitlines()[1:]]
     assert len(answers) == len(trials)
-    assert {type(value) for _, _, answer in answers for value in answer.values()} == {float}
+    assert {(name, type(value)) for _, _, answer in answers for name, value in answer.items()} == {
+        ("score", float)
+    }
 
 
 def test_a_work_file_of_another_run_or_a_damaged_one_is_refused(people, tmp_path):

@@ -42,7 +42,7 @@ class Evidence:
         by_group: (N, J) int64, nonmated comparisons with a score of each picture, by the joint group of the other
             one; J is 1 and all are in it where no groups were given.
         joint_groups: (N,) int64, each picture's joint group: one number for all its attributes together.
-        ranks: of the mates; None where the comparisons were too many to keep and came in no order.
+        ranks: of the mates, where each part held all comparisons of its probes; None otherwise.
         whole: all comparisons where there are few enough; None otherwise.
         num_nonmated_failures: nonmated comparisons without a score.
         acquired: (N,) bool, whether the picture has a score in any comparison.
@@ -78,6 +78,22 @@ class Evidence:
     def mated_scores(self) -> Float64:
         """Scores of mated comparisons that have one, in any order."""
         return self.mated.scores[~np.isnan(self.mated.scores)]
+
+    def is_complete_at(self, threshold: float) -> bool:
+        """Whether every nonmated comparison at or above a threshold is in ``tail``."""
+        return threshold > self.complete_above or not np.isfinite(self.complete_above)
+
+    @property
+    def is_undirected(self) -> bool:
+        """Whether each pair of pictures was compared once, in an order that means nothing: all pairs of a list.
+
+        Told by pictures that are on both sides, and by some being the probe far more often than others.
+        """
+        both = self.is_probe & self.is_reference
+        if both.sum() <= 0.5 * self.is_compared.sum():
+            return False
+        as_probe = self.as_probe[both]
+        return bool(as_probe.std() > 0.25 * max(float(as_probe.mean()), 1e-12))
 
     @property
     def num_mated_failures(self) -> int:
@@ -130,7 +146,7 @@ class Collector:
         self._count_rows(trials, failed)
         if joint_groups is not None:
             self._count_groups(trials, ~failed & ~trials.mated, joint_groups)
-        self._mated.append(_take(trials, trials.mated))
+        self._mated.append(trials.take(trials.mated))
         self._keep_nonmated(trials, ~trials.mated & ~failed)
         if trials.has_whole_probes:
             self._ranks.append(ranks_of(trials))
@@ -152,10 +168,9 @@ class Collector:
             raise UsageError("expected comparisons; got none. Give a file with a row for each.")
         n = len(samples)
         seen = {key: np.pad(counts, (0, n - len(counts))) for key, counts in self._seen.items()}
-        whole = _joined(self._whole) if self._whole is not None else None
+        whole = Trials.joined(self._whole) if self._whole is not None else None
         tail = self._tail.result()
         as_probe, as_reference = seen["probe"], seen["reference"]
-        ranks = self._all_ranks(whole)
         acquired = seen["acquired"] > 0
         joint, by_group = np.zeros(n, np.int64), (as_probe + as_reference)[:, None]
         if self._joint is not None:
@@ -167,13 +182,13 @@ class Collector:
             tail=tail,
             complete_above=self._tail.complete_above,
             rest=self._sample.result(self._tail.complete_above),
-            mated=_joined(self._mated),
+            mated=Trials.joined(self._mated),
             as_probe=as_probe,
             as_reference=as_reference,
             universe=_universe(samples, whole, as_probe + as_reference),
             by_group=by_group,
             joint_groups=joint,
-            ranks=ranks,
+            ranks=self._all_ranks(),
             whole=whole,
             num_nonmated_failures=self._num_nonmated_failures,
             acquired=acquired,
@@ -184,10 +199,9 @@ class Collector:
             num_infinite=self._num_infinite,
         )
 
-    def _all_ranks(self, whole: Trials | None) -> Ranks | None:
-        if self._ranks and sum(ranks.num_rows for ranks in self._ranks) == self._num_rows:
-            return Ranks.joined(self._ranks)
-        return None if whole is None else ranks_of(whole)
+    def _all_ranks(self) -> Ranks | None:
+        known = sum(ranks.num_rows for ranks in self._ranks)
+        return Ranks.joined(self._ranks) if known == self._num_rows else None
 
     def _count_rows(self, trials: Trials, failed: Bool) -> None:
         """What each picture took part in, and failures."""
@@ -267,19 +281,6 @@ class _Sample:
 def _block(trials: Trials, index: Int64 | Bool) -> Block:
     scores = trials.scores[index]
     return Block(trials.probes[index], trials.references[index], scores, np.ones(len(scores)))
-
-
-def _take(trials: Trials, index: Bool) -> Trials:
-    return Trials(trials.probes[index], trials.references[index], trials.scores[index], trials.mated[index])
-
-
-def _joined(parts: list[Trials]) -> Trials:
-    return Trials(
-        np.concatenate([part.probes for part in parts]),
-        np.concatenate([part.references for part in parts]),
-        np.concatenate([part.scores for part in parts]),
-        np.concatenate([part.mated for part in parts]),
-    )
 
 
 def pairs_of_people(samples: SampleTable, probes: Int64, references: Int64) -> tuple[Int64, Int64]:

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import special
 
 from assent.evaluation.trials import Trials
-from assent.types import Float64, Int64
+from assent.types import Bool, Float64, Int64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +33,16 @@ class Ranks:
     num_better: Int64
     num_others: Int64
     num_rows: int
+
+    def take(self, rows: Bool) -> Ranks:
+        """Some of the searches."""
+        return Ranks(
+            self.probes[rows],
+            self.mate_scores[rows],
+            self.num_better[rows],
+            self.num_others[rows],
+            self.num_rows,
+        )
 
     @classmethod
     def joined(cls, parts: list[Ranks]) -> Ranks:
@@ -91,3 +101,46 @@ def share_without(num_bad: Int64, num_others: Int64, size: int) -> Float64:
     )
     share = np.where(rest >= size, np.exp(np.minimum(log_share, 0.0)), 0.0)
     return np.asarray(np.where(num_bad == 0, 1.0, share), np.float64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NonmatedSearches:
+    """Searches with the mates left out, as parallel arrays of length P.
+
+    Attributes:
+        probes: (P,) int64, the picture searched for.
+        num_false: (P,) int64, references of other people at or above the threshold.
+        num_others: (P,) int64, references of other people compared, each at least ``gallery_size``.
+        gallery_size: references that every search here has.
+        num_left_out: searches of fewer references, not here.
+    """
+
+    probes: Int64
+    num_false: Int64
+    num_others: Int64
+    gallery_size: int
+    num_left_out: int
+
+    def false_share(self, gallery_size: int) -> Float64:
+        """(P,) share of the galleries of a size in which the search returns somebody."""
+        return 1.0 - share_without(self.num_false, self.num_others, gallery_size)
+
+
+def nonmated_searches(num_false: Int64, num_others: Int64) -> NonmatedSearches | None:
+    """The searches that comparisons hold, or None where a probe meets a single reference or none.
+
+    Where probes met different numbers of references, the size is the median, and searches of fewer are left
+    out.
+
+    Args:
+        num_false: (N,) false matches of each picture as the probe.
+        num_others: (N,) its nonmated comparisons with a score.
+    """
+    probes = np.flatnonzero(num_others)
+    if not len(probes):
+        return None
+    size = int(np.median(num_others[probes]))
+    if size < 2:
+        return None
+    rows = probes[num_others[probes] >= size]
+    return NonmatedSearches(rows, num_false[rows], num_others[rows], size, len(probes) - len(rows))

@@ -106,3 +106,26 @@ class Trials:
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    def take(self, rows: Int64 | Bool) -> Trials:
+        """Some of the comparisons, in the order of ``rows``."""
+        return Trials(self.probes[rows], self.references[rows], self.scores[rows], self.mated[rows])
+
+    def both_ways(self) -> Trials:
+        """Each comparison twice, the second time with the sides changed."""
+        return Trials(
+            np.concatenate([self.probes, self.references]),
+            np.concatenate([self.references, self.probes]),
+            np.concatenate([self.scores, self.scores]),
+            np.concatenate([self.mated, self.mated]),
+        )
+
+    @classmethod
+    def joined(cls, parts: list[Trials]) -> Trials:
+        """The comparisons of all parts, one after the other."""
+        return cls(
+            np.concatenate([part.probes for part in parts]),
+            np.concatenate([part.references for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+            np.concatenate([part.mated for part in parts]),
+        )

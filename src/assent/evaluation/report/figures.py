@@ -42,6 +42,7 @@ _STYLE: dict[str, Any] = {
     "grid.linewidth": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "axes.axisbelow": True,
     "legend.frameon": False,
 }
 
@@ -141,7 +142,7 @@ def groups_figure(
 
     def draw(axes: Axes) -> None:
         places = np.arange(len(names))[::-1]
-        axes.barh(places, values, height=0.55, color=_FIRST, alpha=0.55)
+        axes.barh(places, values, height=0.5, color=_FIRST, alpha=0.55)
         reach = np.maximum(np.abs(ends.T - values) * [[1], [1]], 0)
         axes.errorbar(values, places, xerr=reach, fmt="none", ecolor=_INK, elinewidth=1.4, capsize=5)
         axes.set_yticks(places, names)

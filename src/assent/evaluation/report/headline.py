@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from assent.evaluation.report.contents import Ratio, Report
-from assent.evaluation.report.words import number, one_in, percent, span_one_in, threshold
-from assent.evaluation.result import AuditResult, Badge, GroupAttribute, Rate
+from assent.evaluation.report.words import number, one_in, percent, span, span_one_in, threshold
+from assent.evaluation.result import AuditResult, Badge, Estimate, GroupAttribute, Rate
 
 _Z_95 = 1.959964
 
@@ -63,8 +63,8 @@ def _strangers(result: AuditResult) -> list[Sentence]:
     one_to_many, claim = result.identification, result.claim
     if one_to_many is not None and one_to_many.fpir.num_trials:
         fpir = one_to_many.fpir
-        names = f"names somebody, and every such answer is wrong{_interval(fpir)}"
-        people = f"a person who is not in it {names} ({_counted(fpir)} searches)."
+        names = f"names somebody, and every such answer is wrong{_interval(fpir, also=f'{_counted(fpir)} searches')}"
+        people = f"a person who is not in it {names}."
         if fpir.value:
             text = (
                 f"{at}, in a gallery of {one_to_many.gallery_size:,}, about {_share(fpir.value)} for {people}"
@@ -73,14 +73,7 @@ def _strangers(result: AuditResult) -> list[Sentence]:
             text = f"{at}, in a gallery of {one_to_many.gallery_size:,}, none of the searches for {people}"
         found.append(Sentence(one_in(fpir.value), text))
     if claim.gallery_size and claim.fpir is not None and claim.fpir.value is not None:
-        ends = f"95 % interval: {span_one_in(claim.fpir.lower, claim.fpir.upper)}"
-        found.append(
-            Sentence(
-                f"at most {one_in(claim.fpir.value)}",
-                f"In the gallery of {claim.gallery_size:,} that was asked about, at most about "
-                f"{_share(claim.fpir.value)} for a person who is not in it names somebody ({ends}).",
-            )
-        )
+        found.append(_asked_about(claim.gallery_size, claim.fpir))
     if not found and result.point.fmr.value is not None:
         fmr = result.point.fmr
         found.append(
@@ -91,6 +84,22 @@ def _strangers(result: AuditResult) -> list[Sentence]:
             )
         )
     return found
+
+
+def _asked_about(gallery_size: int, fpir: Estimate) -> Sentence:
+    """The gallery that the user has, of which comparisons alone say something."""
+    where = f"In the gallery of {gallery_size:,} that was asked about"
+    if fpir.value is None or fpir.value >= 1.0:
+        return Sentence(
+            "no limit",
+            f"{where}, nothing limits it: on average a search for a person who is not in it meets one false match or "
+            "more, so that any such search may name somebody.",
+        )
+    ends = f"95 % interval: {span_one_in(fpir.lower, fpir.upper)}"
+    return Sentence(
+        f"at most {one_in(fpir.value)}",
+        f"{where}, at most about {_share(fpir.value)} for a person who is not in it names somebody ({ends}).",
+    )
 
 
 def _groups(result: AuditResult) -> list[Sentence]:
@@ -198,15 +207,19 @@ def _of(rate: float | None, what: str) -> str:
     return f"{words} {what}s" if words.startswith("1 in") else f"{words} of the {what}s"
 
 
-def _interval(rate: Rate, *, as_percent: bool = False) -> str:
+def _interval(rate: Rate, *, as_percent: bool = False, also: str = "") -> str:
     if rate.lower is None or rate.upper is None:
-        return ""
-    ends = f"{percent(rate.lower)} to {percent(rate.upper)}"
-    return f" (95 % interval: {ends if as_percent else span_one_in(rate.lower, rate.upper)})"
+        return f" ({also})" if also else ""
+    tell = span if as_percent else span_one_in
+    return f" (95 % interval: {tell(rate.lower, rate.upper)}{'; ' + also if also else ''})"
 
 
 def _counted(rate: Rate | None) -> str:
-    return "" if rate is None else f"{number(rate.num_errors, 3)} of {rate.num_trials:,}"
+    if rate is None:
+        return ""
+    # A part of an error is what an average over smaller galleries gives; nobody wants to read it here.
+    errors = rate.num_errors if rate.num_errors < 1 else round(rate.num_errors)
+    return f"{number(errors)} of {rate.num_trials:,}"
 
 
 def _value(rate: Rate | None) -> float:

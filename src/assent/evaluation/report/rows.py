@@ -48,18 +48,23 @@ def group_table(attribute: GroupAttribute) -> tuple[list[str], list[Cells]]:
     """Columns and rows of one attribute's groups; columns that nobody has are left out."""
     with_fpir = any(row.fpir is not None for row in attribute.rows)
     with_time = any(row.median_ms is not None for row in attribute.rows)
-    columns = ["group", "people", "pictures", "fmr", "false matches", "evidence", "fnmr (misses)", "fta"]
-    columns += ["strangers named", "searches"] if with_fpir else []
-    columns += ["time, ms"] if with_time else []
+    columns = ["group", "people", *(["strangers named"] if with_fpir else [])]
+    columns += ["fmr", "false matches", "fnmr (misses)", "fta", *(["ms"] if with_time else [])]
     rows: list[Cells] = []
     for row in attribute.rows:
-        cells: list[object] = [row.name, f"{row.num_subjects:,}", f"{row.num_samples:,}", rate_cell(row.fmr)]
-        cells += [counts_cell(row.fmr), badge_cell(row.fmr), rate_cell(row.fnmr), rate_cell(row.fta)]
-        cells += [rate_cell(row.fpir), counts_cell(row.fpir)] if with_fpir else []
+        people = f"{row.num_subjects:,} ({row.num_samples:,} pictures)"
+        cells: list[object] = [row.name, people]
+        cells += [_two(rate_cell(row.fpir), counts_cell(row.fpir))] if with_fpir else []
+        cells += [rate_cell(row.fmr), _two(counts_cell(row.fmr), badge_cell(row.fmr))]
+        cells += [rate_cell(row.fnmr), rate_cell(row.fta)]
         if with_time:
             cells.append("" if row.median_ms is None else number(row.median_ms.value))
         rows.append(tuple(cells))
     return columns, rows
+
+
+def _two(first: str, second: str) -> str:
+    return "; ".join(part for part in (first, second) if part)
 
 
 def gallery_rows(searches: Identification) -> list[Cells]:
@@ -94,8 +99,11 @@ def requirement_rows(claim: GalleryClaim) -> list[Cells]:
 
 
 def cmc_rows(searches: Identification) -> list[Cells]:
-    """How often the mate is among the first candidates."""
-    return [(point.rank, rate_cell(point.rate)) for point in searches.cmc]
+    """How often the mate is among the first candidates, up to the rank at which it always is."""
+    found_all = next(
+        (n for n, point in enumerate(searches.cmc) if point.rate.value == 1.0), len(searches.cmc)
+    )
+    return [(point.rank, rate_cell(point.rate)) for point in searches.cmc[: found_all + 1]]
 
 
 def rule_rows(rules: Sequence[RuleResult]) -> list[Cells]:

@@ -6,6 +6,11 @@ import math
 
 from assent.evaluation.result import Badge, Estimate, Rate
 
+_LEAST_PERCENT = 1e-6
+"""Below this a rate is not told in digits."""
+
+_FIXED = "\N{NO-BREAK SPACE}"
+
 
 def one_in(rate: float | None) -> str:
     """A rate in words; small ones as one in so many, never rounded to nothing.
@@ -33,8 +38,8 @@ def percent(rate: float | None) -> str:
     if rate is None:
         return "unknown"
     value = 100 * rate
-    if value <= 0:
-        return "0 %"
+    if value < _LEAST_PERCENT:
+        return "0 %" if value <= 0 else f"under {_LEAST_PERCENT:.6f} %"
     digits = max(0, 1 - math.floor(math.log10(value))) if value < 99.95 else 0
     return f"{value:.{digits if value < 10 else min(digits, 1)}f} %".replace(".0 %", " %")
 
@@ -100,7 +105,8 @@ def rate_cell(rate: Rate | None) -> str:
         return ""
     if rate.lower is None or rate.upper is None:
         return percent(rate.value)
-    return f"{percent(rate.value)} [{span(rate.lower, rate.upper)}]"
+    low, high = (percent(end).removesuffix(" %") for end in (rate.lower, rate.upper))
+    return f"{percent(rate.value)} [{low}, {high}]".replace(" ", _FIXED)
 
 
 def counts_cell(rate: Rate | None) -> str:
@@ -110,7 +116,7 @@ def counts_cell(rate: Rate | None) -> str:
         >>> counts_cell(None)
         ''
     """
-    return "" if rate is None else f"{number(rate.num_errors, 3)} of {rate.num_trials:,}"
+    return "" if rate is None else f"{number(rate.num_errors, 3)} of {rate.num_trials:,}".replace(" ", _FIXED)
 
 
 def badge_cell(rate: Rate | None) -> str:
@@ -131,7 +137,9 @@ def estimate_cell(estimate: Estimate | None) -> str:
     sign = "≥ " if estimate.is_at_least else ""
     if estimate.lower is None or estimate.upper is None:
         return f"{sign}{number(estimate.value)}"
-    return f"{sign}{number(estimate.value)} [{number(estimate.lower)} to {number(estimate.upper)}]"
+    return f"{sign}{number(estimate.value)} [{number(estimate.lower)}, {number(estimate.upper)}]".replace(
+        " ", _FIXED
+    )
 
 
 def _rounded(value: float) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import numpy as np
 
 from assent.calibration.intervals import (
@@ -13,6 +15,9 @@ from assent.calibration.intervals import (
 from assent.evaluation.bootstrap import DrawOptions, weights
 from assent.evaluation.result import Badge, Estimate, Rate
 from assent.types import Float64
+
+_BATCH = 100
+"""Draws in one matrix product."""
 
 RULE_OF_30 = 30
 """Errors that make a rate known to within 30 % at 90 % confidence (Doddington)."""
@@ -87,10 +92,13 @@ def share_draws(errors: Float64, trials: Float64, options: DrawOptions) -> Float
     Returns:
         (B, K) float64.
     """
-    draws = np.empty((options.num_replicates, errors.shape[1]))
-    for draw, own in zip(draws, weights(len(trials), options), strict=True):
-        draw[:] = own @ errors / max(float(own @ trials), 1e-12)
-    return draws
+    both = np.concatenate([errors, trials[:, None]], axis=1)
+    drawn = weights(len(trials), options)
+    parts = []
+    while batch := list(islice(drawn, _BATCH)):
+        sums = np.stack(batch) @ both
+        parts.append(sums[:, :-1] / np.maximum(sums[:, -1:], 1e-12))
+    return np.concatenate(parts)
 
 
 def share_rate(

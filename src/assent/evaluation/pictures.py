@@ -32,11 +32,13 @@ class ReadOptions:
         gate: pictures whose face it refuses give no template, as at search time.
         max_bytes: largest file that is opened.
         max_pixels: largest image that is decoded.
+        with_raw: also keep the network's raw output of the first chip, as dlib's users compare it.
     """
 
     gate: QualityGate = PROBE_GATE
     max_bytes: int = DEFAULT_MAX_BYTES
     max_pixels: int = DEFAULT_MAX_PIXELS
+    with_raw: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,11 +49,13 @@ class Acquired:
         template: (D,) float32 of unit norm, or None.
         chip_hash: (256,) bool, or None.
         failure: ``unreadable``, ``no face``, or the gate's first reason; empty where there is a template.
+        raw: (D,) float32, not of unit norm; None unless it was asked for.
     """
 
     template: Float32 | None = None
     chip_hash: Bool | None = None
     failure: str = ""
+    raw: Float32 | None = None
 
 
 def acquire_picture(engine: FaceEngine, path: Path, options: ReadOptions) -> Acquired:
@@ -72,7 +76,8 @@ def acquire_picture(engine: FaceEngine, path: Path, options: ReadOptions) -> Acq
     if not face.quality.is_good:
         return Acquired(failure=str(face.quality.reasons[0]))
     chip = engine.chips(image_rgb, face.landmarks_xy[None])[0, 0]
-    return Acquired(engine.templates(image_rgb, [face])[0], chip_hash(chip))
+    raw = engine.raw_embeddings(chip[None])[0] if options.with_raw else None
+    return Acquired(engine.templates(image_rgb, [face])[0], chip_hash(chip), raw=raw)
 
 
 def read_picture(path: Path, options: ReadOptions) -> UInt8:

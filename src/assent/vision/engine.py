@@ -185,6 +185,10 @@ class FaceEngine:
         """Unit embeddings (N, D) float32 of aligned chips (N, S, S, 3) uint8, one each, no averaging."""
         return self._embedder.get().unit_embeddings(chips_rgb)
 
+    def raw_embeddings(self, chips_rgb: UInt8) -> Float32:
+        """The network's raw output (N, D) float32 for aligned chips; its length means something to dlib's users."""
+        return self._embedder.get().embeddings(chips_rgb)
+
     def release(self) -> None:
         """Drop the networks from memory; the next call loads them again."""
         for part in (self._finder, self._embedder, self._trees):

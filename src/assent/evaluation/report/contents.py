@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from assent.evaluation.result import AuditResult, TopPair, as_json
 from assent.evaluation.runs.facts import RunFacts
@@ -76,6 +76,7 @@ class Report:
         top_pairs: the most alike nonmated pairs, where the pictures are at hand.
         rules: other rules on the same searches.
         limits: what the numbers do not show, in sentences.
+        threshold_name: what the threshold is called, where a bare score says nothing to a reader.
     """
 
     title: str
@@ -83,7 +84,8 @@ class Report:
     facts: RunFacts | None = None
     top_pairs: tuple[PairPicture, ...] = ()
     rules: tuple[RuleResult, ...] = ()
-    limits: tuple[str, ...] = field(default=())
+    limits: tuple[str, ...] = ()
+    threshold_name: str = ""
 
     def twin(self) -> JsonObject:
         """Every number of the report as plain JSON values; pictures are left out, their pairs are there."""

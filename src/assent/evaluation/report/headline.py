@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assent.evaluation.report.contents import Ratio, Report
+from assent.evaluation.report.contents import Ratio, Report, RuleResult
 from assent.evaluation.report.words import number, one_in, percent, span, span_one_in, threshold
 from assent.evaluation.result import AuditResult, Badge, Estimate, GroupAttribute, Rate
 
@@ -23,7 +24,9 @@ class Sentence:
 def headline(report: Report) -> list[Sentence]:
     """The findings in the order of their weight."""
     result = report.result
-    found = [*_strangers(result), *_groups(result), *_members(result), *_support(result)]
+    at = f"At a threshold of {report.threshold_name or threshold(result.point.threshold)}"
+    found = [*_strangers(result, at), *_groups(result), *_members(result), *_rules(report.rules)]
+    found += [] if report.rules else _support(result)
     return [sentence for sentence in found if sentence.text]
 
 
@@ -56,9 +59,8 @@ def rate_ratio(high: Rate, low: Rate) -> tuple[float | None, float | None, float
     return ratio, ratio / spread, ratio * spread
 
 
-def _strangers(result: AuditResult) -> list[Sentence]:
+def _strangers(result: AuditResult, at: str) -> list[Sentence]:
     """What happens to people who are not in the gallery."""
-    at = f"At a threshold of {threshold(result.point.threshold)}"
     found = []
     one_to_many, claim = result.identification, result.claim
     if one_to_many is not None and one_to_many.fpir.num_trials:
@@ -151,6 +153,22 @@ def _measured(attribute: GroupAttribute) -> list[Sentence]:
             )
         ]
     return []
+
+
+def _rules(rules: Sequence[RuleResult]) -> list[Sentence]:
+    """What the other rules do to the same strangers; the first is the report's own."""
+    found = []
+    for rule in rules[1:]:
+        searches = None if rule.result is None else rule.result.identification
+        if searches is None:
+            found.append(
+                Sentence("nobody", f"{rule.name}: no score reaches it, so that nobody is ever named.")
+            )
+            continue
+        where = f"{rule.name}: {_counted(searches.fpir)} strangers are named{_interval(searches.fpir)}"
+        refused = " Assent refuses to search a gallery of this size." if rule.is_refused else ""
+        found.append(Sentence(_counted(searches.fpir), f"{where}.{refused}"))
+    return found
 
 
 def _members(result: AuditResult) -> list[Sentence]:

@@ -110,3 +110,58 @@ class EngineSystem:
             acquired = acquire_picture(self.engine, path, self.options)
             made = self._made[path] = _Made(acquired, 1000 * (time.perf_counter() - start))
         return made
+
+
+@dataclass(slots=True)
+class DistanceSystem:
+    """The habit of dlib's users: Euclidean distance of one raw embedding, negated so that higher is more alike.
+
+    It shares the pictures that ``source`` has read, which must keep raw embeddings (``ReadOptions.with_raw``).
+    """
+
+    source: EngineSystem
+    _numbers: list[int] = field(default_factory=list)
+    _references: list[Float32] = field(default_factory=list)
+
+    @property
+    def identity(self) -> JsonObject:
+        """As the source's."""
+        return {**self.source.identity, "compared": str(self.scale)}
+
+    @property
+    def scale(self) -> Scale:
+        """Distance."""
+        return Scale.DISTANCE
+
+    @property
+    def is_pairwise(self) -> bool:
+        """Yes."""
+        return True
+
+    def open_gallery(self, name: str, known: dict[int, str]) -> set[int]:  # noqa: ARG002
+        """An empty one."""
+        self.close_gallery()
+        return set(known)
+
+    def enrol(self, number: int, path: Path) -> Enrolled:
+        """Keep a raw embedding in memory."""
+        acquired = self.source.acquired(path)
+        if acquired.raw is None:
+            return Enrolled(failure=acquired.failure)
+        self._numbers.append(number)
+        self._references.append(acquired.raw)
+        return Enrolled(face_id=f"{number}")
+
+    def search(self, path: Path, max_candidates: int) -> Searched:
+        """All references by their distance, the nearest first."""
+        acquired = self.source.acquired(path)
+        if acquired.raw is None or not self._references:
+            return Searched(None if acquired.raw is None else (), failure=acquired.failure)
+        distances = np.linalg.norm(np.stack(self._references).astype(np.float64) - acquired.raw, axis=1)
+        scored = [(number, -float(far)) for number, far in zip(self._numbers, distances, strict=True)]
+        return Searched(best_first(scored, max_candidates))
+
+    def close_gallery(self) -> None:
+        """Forget the references."""
+        self._numbers.clear()
+        self._references.clear()

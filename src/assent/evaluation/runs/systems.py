@@ -21,6 +21,7 @@ class Scale(StrEnum):
 
     COSINE = "cosine similarity"
     SIMILARITY = "Similarity, 0 to 100"
+    DISTANCE = "Euclidean distance, negated"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from assent.evaluation.runs.verify import VerifyRun
 from assent.evaluation.trials import SampleTable, Trials
 from assent.types import Float64
 
-LOWEST = {Scale.COSINE: -1.0, Scale.SIMILARITY: 0.0}
+LOWEST = {Scale.COSINE: -1.0, Scale.SIMILARITY: 0.0, Scale.DISTANCE: -np.inf}
 """What a comparison counts as that a system did not return, since it was below what it returned."""
 
 
@@ -59,7 +59,7 @@ def table_of_searches(run: IdentifyRun) -> RunTable:
         if not scores:
             continue
         lost = set(range(len(plan.references))) - run.enrolled
-        scores |= dict.fromkeys(lost if not mated_search else lost | (mates - run.enrolled), np.nan)
+        scores |= dict.fromkeys(lost, np.nan)
         rows = np.array(sorted(scores), np.int64)
         values = np.array([scores[row] for row in rows], np.float64)
         is_mate = np.array([row in mates for row in rows], np.bool_)

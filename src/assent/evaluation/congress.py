@@ -15,8 +15,8 @@ from assent.errors import GalleryBeyondEvidence, TooFewTrials
 from assent.evaluation.audit import AuditOptions, audit, collect
 from assent.evaluation.report.contents import Report, RuleResult
 from assent.evaluation.report.headline import ratios_of
-from assent.evaluation.report.words import counts_cell, percent, rate_cell
-from assent.evaluation.result import AuditResult, Source
+from assent.evaluation.report.words import percent
+from assent.evaluation.result import Source
 from assent.evaluation.runs.identify import IdentifyRun
 from assent.evaluation.runs.tables import table_of_searches
 from assent.evaluation.showing import Shower
@@ -47,7 +47,6 @@ class _Rule:
     text: str
     value: float | None
     is_refused: bool = False
-    gallery_size: int | None = None
 
 
 def congress_report(
@@ -126,7 +125,7 @@ def _floor_rule(profile: CalibrationProfile, gallery_size: int, policy: str) -> 
     except GalleryBeyondEvidence:
         text = (
             f"{promise} Its evidence supports {n_max:,} people, so Assent refuses a gallery of {gallery_size:,}; the "
-            "numbers are at the highest threshold that the evidence supports."
+            "numbers are at the highest threshold that the evidence supports. A smaller gallery can only give fewer."
         )
         return _Rule(
             name, text, profile.curve(kind).evidence_end, is_refused=True, gallery_size=n_max or None
@@ -142,15 +141,16 @@ def _applied(run: IdentifyRun, rule: _Rule, options: AuditOptions, shower: Showe
     if rule.value is None:
         return RuleResult(rule.name, rule.text, rule.is_refused, None)
     table = table_of_searches(run)
-    own = replace(options, threshold=rule.value, gallery_size=rule.gallery_size)
+    own = replace(options, threshold=rule.value, gallery_size=None)
     source = Source("portraits", "run", len(table.trials))
     result = audit(collect(table.samples, table.trials), own, sources=(source,))
     pairs = false_matches(run, rule.value)
     drawn = () if shower is None else shower.pairs(pairs[:MAX_SHOWN])
-    text = rule.text + _at_size(result, rule.gallery_size)
+    text = rule.text
     if len(pairs) > MAX_SHOWN:
         text += f" Of {len(pairs):,} false matches the {MAX_SHOWN} most alike are shown."
-    ratios = tuple(ratio for attribute in result.groups for ratio in ratios_of(attribute))
+    is_wrong = result.identification is not None and result.identification.fpir.num_errors > 0
+    ratios = tuple(ratio for attribute in result.groups for ratio in ratios_of(attribute) if is_wrong)
     return RuleResult(rule.name, text, rule.is_refused, result, ratios, drawn)
 
 
@@ -171,14 +171,6 @@ def false_matches(run: IdentifyRun, threshold: float) -> list[TopPair]:
         if score >= threshold and row not in plan.mates[search.probe]
     ]
     return sorted(found, key=lambda pair: (-pair.score, pair.first_image, pair.second_image))
-
-
-def _at_size(result: AuditResult, gallery_size: int | None) -> str:
-    searches = result.identification
-    for row in searches.by_size if searches is not None else ():
-        if row.gallery_size == gallery_size and row.fpir is not None:
-            return f" With {gallery_size:,} people: {counts_cell(row.fpir)} strangers named, {rate_cell(row.fpir)}."
-    return ""
 
 
 def _left_out(num_same_pictures: int) -> str:

@@ -110,7 +110,7 @@ def det_figure(det: Det, point: tuple[float | None, float | None]) -> Figure | N
         axes.set(xscale="log", yscale="log", xlim=(floor, 1), ylim=(low, 1))
         axes.set(xlabel="false match rate (fmr)", ylabel="misses (fnmr)")
         axes.grid(True)
-        axes.legend(loc="lower left", fontsize=9)
+        axes.legend(loc="upper right", fontsize=9)
 
     return _figure(
         "det",

@@ -5,6 +5,7 @@ a person's name or a secret. ``exit_code`` is what the command line exits with (
 
     AssentError                      1
     |- UsageError                    2   the caller's words are off (also typer's own code)
+    |  `- ScoreFileError                 a file of scores is not what it should be; says which line
     |- ImageError                    3
     |  |- UnreadableImage                truncated, not an image, a format that is not accepted
     |  `- ImageTooLarge                  over the limit on bytes or pixels
@@ -64,6 +65,20 @@ class UsageError(AssentError, ValueError):
     """An argument is outside what is accepted."""
 
     exit_code = 2
+
+
+class ScoreFileError(UsageError):
+    """A file of scores is not what it should be.
+
+    Attributes:
+        file: its name.
+        line: the line, from 1; None where it is the file as a whole.
+    """
+
+    def __init__(self, message: str, *, file: str, line: int | None = None) -> None:
+        super().__init__(f"{file}, line {line}: {message}" if line is not None else f"{file}: {message}")
+        self.file = file
+        self.line = line
 
 
 class ImageError(AssentError):

@@ -23,7 +23,7 @@ from assent.evaluation.identification import SearchOptions, identification, sear
 from assent.evaluation.notes import notes_on
 from assent.evaluation.points import Points
 from assent.evaluation.rates import share_rate
-from assent.evaluation.result import AuditResult, DataSummary, Method, Source
+from assent.evaluation.result import AuditResult, DataSummary, Method, Note, Source
 from assent.evaluation.top import top_pairs
 from assent.evaluation.trials import SampleTable, Trials
 from assent.types import Int64
@@ -121,7 +121,11 @@ def joint_groups(samples: SampleTable) -> Int64 | None:
 
 
 def audit(
-    evidence: Evidence, options: AuditOptions | None = None, *, sources: Sequence[Source] = ()
+    evidence: Evidence,
+    options: AuditOptions | None = None,
+    *,
+    sources: Sequence[Source] = (),
+    notes: Sequence[Note] = (),
 ) -> AuditResult:
     """Compute everything.
 
@@ -129,6 +133,7 @@ def audit(
         evidence: what was collected.
         options: what to report, and how; None for the defaults.
         sources: where the comparisons came from.
+        notes: what a reader must know of them, to stand before what is found here.
 
     Raises:
         UsageError: a group that the data do not have.
@@ -168,7 +173,7 @@ def audit(
         claim=gallery_claim(point.fmr, options.gallery_size, options.fpir_target),
         groups=groups,
         top_nonmated=top_pairs(evidence),
-        notes=notes_on(evidence, point, options.fpir_target),
+        notes=(*notes, *notes_on(evidence, point, options.fpir_target)),
     )
 
 

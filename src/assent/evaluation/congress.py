@@ -127,9 +127,7 @@ def _floor_rule(profile: CalibrationProfile, gallery_size: int, policy: str) -> 
             f"{promise} Its evidence supports {n_max:,} people, so Assent refuses a gallery of {gallery_size:,}; the "
             "numbers are at the highest threshold that the evidence supports. A smaller gallery can only give fewer."
         )
-        return _Rule(
-            name, text, profile.curve(kind).evidence_end, is_refused=True, gallery_size=n_max or None
-        )
+        return _Rule(name, text, profile.curve(kind).evidence_end, is_refused=True)
 
 
 def _habit_rule() -> _Rule:

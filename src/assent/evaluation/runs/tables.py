@@ -41,7 +41,8 @@ def table_of_comparisons(run: VerifyRun) -> RunTable:
 def table_of_searches(run: IdentifyRun) -> RunTable:
     """Every probe with every reference that it was searched among.
 
-    A reference that a search did not return scored below what it did return: it counts as the lowest score there
+    Other people's mates, which a service's nonmated searches were made without, take no part: else some probes would be
+    compared with more people than others. A reference that a search did not return scored below what it did return: it counts as the lowest score there
     is. A reference or a probe without a template has no score, which a mated comparison counts as a miss.
     """
     plan = run.plan
@@ -52,7 +53,7 @@ def table_of_searches(run: IdentifyRun) -> RunTable:
         scores: dict[int, float] = {}
         mated_search = by_kind.get((probe, True))
         if mated_search is not None and not mated_search.error:
-            scores |= _scores(mated_search, run.enrolled, lowest)
+            scores |= _scores(mated_search, run.enrolled & (mates | run.nonmated_rows), lowest)
         nonmated_search = by_kind[probe, False]
         if not nonmated_search.error:
             scores |= _scores(nonmated_search, run.nonmated_rows - mates, lowest)

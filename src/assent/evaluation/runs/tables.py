@@ -41,9 +41,10 @@ def table_of_comparisons(run: VerifyRun) -> RunTable:
 def table_of_searches(run: IdentifyRun) -> RunTable:
     """Every probe with every reference that it was searched among.
 
-    Other people's mates, which a service's nonmated searches were made without, take no part: else some probes would be
-    compared with more people than others. A reference that a search did not return scored below what it did return: it counts as the lowest score there
-    is. A reference or a probe without a template has no score, which a mated comparison counts as a miss.
+    Other people's mates, which a service's nonmated searches were made without, take no part: else some probes would
+    be compared with more people than others. A reference that a search did not return scored below what it did
+    return: it counts as the lowest score there is. A reference or a probe without a template has no score, which a
+    mated comparison counts as a miss.
     """
     plan = run.plan
     count, lowest = len(plan.probes), LOWEST[Scale(run.facts.scale)]

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from assent.cli import calibrate, collection, consent, demo, faces, keys, log, models, person
+from assent.cli import audit, calibrate, collection, consent, demo, faces, keys, log, models, person
 from assent.cli.common import report
 from assent.errors import AssentError, UsageError
 from assent.version import __version__
@@ -49,7 +49,7 @@ def front_page(
     ctx.obj = data
 
 
-for module in (person, consent, collection, models, keys, log):
+for module in (person, consent, collection, models, keys, log, audit):
     app.add_typer(module.app)
 faces.add_to(app)
 app.command("export")(person.export)

@@ -76,6 +76,14 @@ def test_a_service_is_measured_and_reported(auditor, stub, people, tmp_path):
         "probe,reference,score,mated,probe_subject,reference_subject,probe_sex"
     )
     assert (tmp_path / "r.work").exists()
+    again = auditor.ok("audit", "scores", scores, *QUICK, "--out", tmp_path / "again.html")
+    assert "Wrote" in again
+    same = json.loads((tmp_path / "again.json").read_text())["result"]
+    assert same["point"]["fmr"] == twin["result"]["point"]["fmr"]
+    assert [row["fnmr"] for row in same["groups"][0]["rows"]] == [
+        row["fnmr"] for row in twin["result"]["groups"][0]["rows"]
+    ]
+    assert "<svg" in (tmp_path / "again.html").read_text()
     assert not auditor.data.exists()
 
 

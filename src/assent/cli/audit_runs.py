@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from assent.cli.audit import check_out
 from assent.cli.common import settings_of
 from assent.cli.output import JsonOption, counting, print_json, print_table, say
 from assent.errors import UsageError
@@ -305,11 +306,9 @@ def _check_out(out: Path | None) -> None:
     """Before hours are spent: the report's name must be a page's, and what draws it must be there."""
     if out is None:
         return
-    from assent.evaluation.report.figures import require_matplotlib
-
-    if out.suffix.lower() not in (".html", ".htm"):
+    if out.suffix != ".html":
         raise UsageError(f"expected a name that ends in .html for --out, got {out.name!r}")
-    require_matplotlib()
+    check_out(out, may_be_page=True)
 
 
 def _target(

@@ -136,15 +136,21 @@ class Points:
         thresholds = det_thresholds(self.scores)
         return thresholds, self.false_matches(thresholds), self.misses(thresholds)
 
-    def equal_error(self) -> EerResult:
-        """The equal error rate; its draws are where the two drawn curves cross."""
+    def equal_error_draws(self) -> Float64:
+        """(B,) where the two drawn curves cross; empty with one class only."""
         if self._trade_off is None:
-            return EerResult(Estimate(None), None)
+            return np.zeros(0)
         thresholds, matches, misses = self._trade_off
-        found = equal_error(self.scores)
-        draws = crossings(
+        return crossings(
             matches.about(self.scores.fmr(thresholds)), misses.about(self.scores.fnmr(thresholds))
         )
+
+    def equal_error(self) -> EerResult:
+        """The equal error rate with its interval."""
+        draws = self.equal_error_draws()
+        if not len(draws):
+            return EerResult(Estimate(None), None)
+        found = equal_error(self.scores)
         threshold = found.threshold if np.isfinite(found.threshold) else None
         return EerResult(estimate(found.value, draws, confidence=self.confidence), threshold)
 

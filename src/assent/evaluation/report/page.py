@@ -49,7 +49,7 @@ def write_report(report: Report, path: Path) -> Path:
 
     Args:
         report: what to say.
-        path: of the page, ending in ``.html`` or ``.htm``.
+        path: of the page, ending in ``.html``.
 
     Returns:
         The JSON file.
@@ -58,7 +58,7 @@ def write_report(report: Report, path: Path) -> Path:
         UsageError: ``path`` ends otherwise, or the extra ``audit`` is not installed.
         ModelError: the folder cannot be written.
     """
-    if path.suffix.lower() not in (".html", ".htm"):
+    if path.suffix != ".html":
         raise UsageError(f"expected a name that ends in .html for the report, got {path.name!r}.")
     page = render_page(report)
     twin = path.with_suffix(".json")

@@ -51,8 +51,9 @@ format: $(VENV)/.dev  ## rewrite the code in the project's layout
 bench: $(VENV)/.dev  ## speed: a table on the screen, the same as JSON in build/bench
 	$(BIN)/python -m benchmarks
 
-accuracy: $(VENV)/.dev  ## accuracy on ../shared/data: a table on the screen, JSON in build/bench
+accuracy: $(VENV)/.dev  ## accuracy on ../shared/data: a table on the screen, JSON in build/bench, the audit in docs/accuracy.md
 	$(BIN)/python -m benchmarks.accuracy
+	$(BIN)/python -m benchmarks.audit_page
 
 docs: $(VENV)/.dev  ## make the reference pages again from the code
 	$(BIN)/python -m docs.generate

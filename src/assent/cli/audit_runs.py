@@ -338,7 +338,7 @@ def _outputs(
 
     if work is None and not target.is_engine:
         work = Path("assent-audit.work") if out is None else out.with_suffix(".work")
-    return Outputs(work, scores, sheet)
+    return Outputs(work, scores, sheet, with_pictures=out is not None)
 
 
 def _options(

@@ -145,7 +145,7 @@ def _applied(run: IdentifyRun, rule: _Rule, options: AuditOptions, shower: Showe
     pairs = false_matches(run, rule.value)
     drawn = () if shower is None else shower.pairs(pairs[:MAX_SHOWN])
     text = rule.text
-    if len(pairs) > MAX_SHOWN:
+    if shower is not None and len(pairs) > MAX_SHOWN:
         text += f" Of {len(pairs):,} false matches the {MAX_SHOWN} most alike are shown."
     is_wrong = result.identification is not None and result.identification.fpir.num_errors > 0
     ratios = tuple(ratio for attribute in result.groups for ratio in ratios_of(attribute) if is_wrong)

@@ -73,11 +73,13 @@ class Outputs:
         work: where a run's answers are kept, to go on after a stop.
         scores: CSV of the comparisons, for `assent audit scores`.
         sheet: PNG of the pairs to look at.
+        with_pictures: put the pairs to look at into the report, which reads their pictures again.
     """
 
     work: Path | None = None
     scores: Path | None = None
     sheet: Path | None = None
+    with_pictures: bool = False
 
 
 def audit_verify(
@@ -158,13 +160,14 @@ def audit_congress(
     system = ours if target.is_engine else _endpoint_system(target)
     run = run_identify(system, plan, work=outputs.work, progress=progress)
     digest = ours.engine.model_digest
+    shower = _shower(settings, ours, (*plan.probes, *plan.references))
     report = congress_report(
         run,
         replace(options, system=options.system or _name(target, system)),
         num_same_pictures=num_same,
         profile=find_profile(settings.data_dir / "calibrations", digest) if target.is_engine else None,
         habit=run_identify(DistanceSystem(ours), plan) if target.is_engine and _has_raw(ours, plan) else None,
-        shower=(shower := _shower(settings, ours, (*plan.probes, *plan.references))),
+        shower=shower if outputs.with_pictures else None,
     )
     if outputs.scores is not None:
         write_scores(table_of_searches(run), outputs.scores)
@@ -262,4 +265,5 @@ def _reported(
     if outputs.sheet is not None:
         shower.write_sheet(result.top_nonmated, outputs.sheet)
     title = f"How often {result.system} is wrong"
-    return Report(title, result, facts, shower.pairs(result.top_nonmated))
+    pairs = shower.pairs(result.top_nonmated) if outputs.with_pictures else ()
+    return Report(title, result, facts, pairs)

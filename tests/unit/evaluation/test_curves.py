@@ -139,9 +139,9 @@ def test_too_many_values_are_rounded_up_below_the_top():
     found, exact = counter.result(), ScoreCounts.of(all_scores)
     assert len(found.values) <= 4000
     assert found.total == 50_000
-    high = exact.values[exact.values >= found.exact_from]
+    high = exact.values[exact.values > found.exact_from]
     assert len(high) >= 1000
     assert np.array_equal(found.num_at_least(high), exact.num_at_least(high))
     low = np.linspace(-3, found.exact_from, 50)
     assert (found.num_at_least(low) >= exact.num_at_least(low)).all()
-    assert (found.num_at_least(low) <= exact.num_at_least(low - 0.02)).all()
+    assert (found.num_at_least(low) <= exact.num_at_least(low - 0.1)).all()

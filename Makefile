@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Models and photos fetched from the package index; never committed.
 export ASSENT_MODELS_DIR ?= $(CURDIR)/build/models
 
-.PHONY: help demo test test-slow install lint format bench accuracy docs lock clean
+.PHONY: help demo test test-slow install lint format bench bench-audit accuracy docs lock clean
 
 help:  ## show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -50,6 +50,9 @@ format: $(VENV)/.dev  ## rewrite the code in the project's layout
 
 bench: $(VENV)/.dev  ## speed: a table on the screen, the same as JSON in build/bench
 	$(BIN)/python -m benchmarks
+
+bench-audit: $(VENV)/.dev  ## speed and memory of an audit of 100 million scores
+	$(BIN)/python -m benchmarks.audit
 
 accuracy: $(VENV)/.dev  ## accuracy on ../shared/data: a table on the screen, JSON in build/bench, the audit in docs/accuracy.md
 	$(BIN)/python -m benchmarks.accuracy

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.cli import Cli
-from tests.unit.evaluation.builders import paper, write_people
+from tests.unit.evaluation.paper import paper, write_people
 from tests.unit.evaluation.runs.builders import RekognitionStub, serving
 
 AWS = {

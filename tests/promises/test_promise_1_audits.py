@@ -17,7 +17,7 @@ from assent.evaluation.runs.trials import trials_of_folders
 from assent.evaluation.runs.verify import run_verify
 from assent.service.auditing import write_scores
 from assent.types import Float32
-from tests.unit.evaluation.builders import paper, write_people
+from tests.unit.evaluation.paper import paper, write_people
 
 
 @pytest.fixture

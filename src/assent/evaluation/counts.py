@@ -26,7 +26,7 @@ class ScoreCounts:
     Attributes:
         values: (K,) float64, ascending strictly; may begin or end with an infinite one.
         counts: (K,) int64, above 0.
-        exact_from: scores from here on are as they came; lower ones were rounded up to steps. Minus infinity
+        exact_from: scores above are as they came; others were rounded up to steps, to this at most. Minus infinity
             where all are exact.
     """
 

@@ -10,19 +10,9 @@ import numpy as np
 from assent.calibration.intervals import clopper_pearson_lower
 from assent.evaluation import measures
 from assent.evaluation.rates import estimate
+from assent.evaluation.registry import BY_NAME
 from assent.evaluation.result import Estimate, GroupMeasure, Rate
 from assent.types import Bool, Float64
-
-TEXTS = {
-    "max/min": "the highest group's rate over the lowest's",
-    "max/geomean": "the highest group's rate over the geometric mean of all groups'",
-    "gini": "n/(n-1) × Σ|x_i - x_j| / (2 n² mean); 0 is equal, and chance alone makes it more than 0",
-    "fdr": "1 - (½ max|fmr difference| + ½ max|fnmr difference|); near 1 whatever happens where fmr is small",
-    "inequity-rate": "square root of max/min of fmr times max/min of fnmr",
-    "garbe": "mean of the ginis of fmr and fnmr",
-    "werm": "square root of max/geomean of fmr times max/geomean of fnmr",
-}
-"""What each means, for people."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,9 +98,9 @@ def _of_one(of: str, rates: GroupRates, confidence: float) -> list[GroupMeasure]
 
     zero, draws = rates.has_zero, rates.draws_above_zero
     return [
-        _measure("max/min", of, _estimated(ratio, x, draws, confidence, zero), 1.0),
-        _measure("max/geomean", of, _estimated(to_mean, x, draws, confidence, zero), 1.0),
-        _measure("gini", of, _estimated(measures.gini, rates.values, rates.draws.T, confidence), 0.0),
+        _measure("max/min", of, _estimated(ratio, x, draws, confidence, zero)),
+        _measure("max/geomean", of, _estimated(to_mean, x, draws, confidence, zero)),
+        _measure("gini", of, _estimated(measures.gini, rates.values, rates.draws.T, confidence)),
     ]
 
 
@@ -131,12 +121,10 @@ def _of_both(matches: GroupRates, misses: GroupRates, confidence: float) -> list
     inequity = on_both(measures.inequity_rate, tops=tops, bottoms=bottoms)
     werm = on_both(measures.werm, tops=tops)
     return [
-        _measure("fdr", "fmr, fnmr", _estimated(on_both(measures.fdr), raw, raw_draws, confidence), 1.0),
-        _measure(
-            "inequity-rate", "fmr, fnmr", _estimated(inequity, above, above_draws, confidence, zero), 1.0
-        ),
-        _measure("garbe", "fmr, fnmr", _estimated(on_both(measures.garbe), raw, raw_draws, confidence), 0.0),
-        _measure("werm", "fmr, fnmr", _estimated(werm, above, above_draws, confidence, zero), 1.0),
+        _measure("fdr", "fmr, fnmr", _estimated(on_both(measures.fdr), raw, raw_draws, confidence)),
+        _measure("inequity-rate", "fmr, fnmr", _estimated(inequity, above, above_draws, confidence, zero)),
+        _measure("garbe", "fmr, fnmr", _estimated(on_both(measures.garbe), raw, raw_draws, confidence)),
+        _measure("werm", "fmr, fnmr", _estimated(werm, above, above_draws, confidence, zero)),
     ]
 
 
@@ -150,5 +138,6 @@ def _estimated(
     return estimate(float(measure(x)), measure(draws), confidence=confidence, is_at_least=is_at_least)
 
 
-def _measure(name: str, of: str, value: Estimate, equal_value: float) -> GroupMeasure:
-    return GroupMeasure(name, of, value, equal_value, TEXTS[name])
+def _measure(name: str, of: str, value: Estimate) -> GroupMeasure:
+    metric = BY_NAME[name]
+    return GroupMeasure(name, of, value, metric.equal_value, metric.text)

@@ -126,7 +126,8 @@ def _format(header: Sequence[str], second: Sequence[str]) -> str:
         return "csv"
     if len(header) in (4, 5) and not _is_number(header[1]) and _is_score(header[-1]):
         return f"bob-{len(header)}col"
-    if len(header) > 1 and len(second) in (len(header), len(header) + 1) and _is_score(second[-1]):
+    is_as_long = len(header) > 1 and len(second) in (len(header), len(header) + 1)
+    if is_as_long and second[0].strip() in header and _is_score(second[-1]):
         return "matrix"
     return "csv"
 

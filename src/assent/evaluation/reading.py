@@ -10,11 +10,9 @@ from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-
-import numpy as np
 
 from assent.errors import ScoreFileError, UsageError
 from assent.evaluation.evidence import Collector, Evidence
@@ -225,9 +223,7 @@ def _collect_matrix(state: _State, blocks: Iterator[Trials], num_bytes: int) -> 
     num_rows = 0
     side = len(state.matrix.subject_names) if state.matrix is not None else 1
     for trials in blocks:
-        if state.options.is_distance:
-            np.negative(trials.scores, out=trials.scores)
-        state.collector.add(trials)
+        state.collector.add(replace(trials, scores=-trials.scores) if state.options.is_distance else trials)
         num_rows += len(trials)
         if num_bytes:
             state.advance(num_bytes * len(trials) // side**2)
@@ -250,10 +246,15 @@ def _label_notes(evidence: Evidence) -> Iterator[Note]:
 def _first_lines(path: Path) -> tuple[str, str]:
     with path.open("rb") as file:
         lines = [file.readline(BLOCK_BYTES), file.readline(BLOCK_BYTES)]
-    try:
-        first, second = (line.decode("utf-8-sig") for line in lines)
-    except UnicodeDecodeError as error:
-        raise ScoreFileError("expected text in UTF-8; got other bytes.", file=path.name, line=1) from error
+    decoded = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            decoded.append(line.decode("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            raise ScoreFileError(
+                "expected text in UTF-8; got other bytes.", file=path.name, line=number
+            ) from error
+    first, second = decoded
     return first, second
 
 

@@ -1,62 +1,62 @@
-"""An engine of paper instead of networks, and people of coloured squares for it."""
+"""Made-up systems: people who differ, pictures of them, scores between."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import cast
-
-import cv2
 import numpy as np
-from PIL import Image
 
-from assent.types import Face, Quality, QualityReason
-from assent.vision.engine import FaceEngine
-from assent.vision.quality import QualityGate
-from assent.vision.recipe import LANDMARK_RECIPE
+from assent.evaluation.audit import collect
+from assent.evaluation.evidence import Evidence
+from assent.evaluation.trials import SampleTable, Trials
 
 
-def make_face(box=(0, 0, 32, 32), reasons=()):
-    quality = Quality(20.0, 1.0, 100.0, 0.0, 0.9, reasons)
-    return Face(np.array(box, np.float32), np.zeros((5, 2), np.float32), 0.9, quality)
+def make_trials(scores, mated, probes=None, references=None):
+    """Comparisons of different pictures each, unless told."""
+    n = len(scores)
+    return Trials(
+        np.arange(n) if probes is None else np.array(probes, np.int64),
+        np.arange(n, 2 * n) if references is None else np.array(references, np.int64),
+        np.array(scores, float),
+        np.array(mated, bool),
+    )
 
 
-@dataclass
-class PaperEngine:
-    """Sees a face in every picture that is not black, and refuses dark ones; a face is its coarse pattern."""
-
-    model_digest: str = "p" * 64
-    dim: int = 48
-    recipe: object = LANDMARK_RECIPE
-    gates: list[QualityGate] = field(default_factory=list)
-
-    def faces(self, image_rgb, *, gate):
-        self.gates.append(gate)
-        if image_rgb.max() < 5:
-            return []
-        return [make_face(reasons=(QualityReason.DARK,) if image_rgb.mean() < 30 else ())]
-
-    def templates(self, image_rgb, faces):
-        cells = cv2.resize(image_rgb, (4, 4), interpolation=cv2.INTER_AREA).astype(np.float32).ravel() - 128
-        return np.repeat((cells / np.linalg.norm(cells))[None], len(faces), axis=0)
-
-    def chips(self, image_rgb, landmarks_xy):
-        return cv2.resize(image_rgb, (150, 150))[None, None]
-
-
-def paper() -> FaceEngine:
-    return cast(FaceEngine, PaperEngine())
-
-
-def write_people(folder: Path, num_people: int, *, seed=0, pictures=3):
+def make_system(
+    seed=0, *, num_people=60, spread=0.3, separation=4.0, groups=("f", "m"), missing=0.0, digits=None
+):
+    """A probe and a reference picture of each person; everybody is searched among everybody."""
     rng = np.random.default_rng(seed)
-    for person in range(num_people):
-        pattern = rng.integers(40, 216, (4, 4, 3))
-        for picture in range(pictures):
-            pixels = np.kron(pattern, np.ones((8, 8, 1))) + rng.normal(0, 60, (4, 4, 1)).repeat(8, 0).repeat(
-                8, 1
-            )
-            pixels += rng.normal(0, 8, (32, 32, 3))  # else all hashes would be of flat cells
-            path = folder / f"person{person:03}" / f"{picture}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(path)
+    person = rng.normal(0, spread, num_people)
+    scores = person[:, None] + person[None, :] + rng.normal(size=(num_people, num_people))
+    scores[np.diag_indices(num_people)] += separation
+    if digits is not None:
+        scores = scores.round(digits)
+    lost = rng.random(num_people) < missing
+    scores[lost] = np.nan
+    names = [f"p{k}" for k in range(num_people)]
+    own = np.array([groups[k % len(groups)] for k in range(num_people)])
+    samples = SampleTable(
+        ids=np.array([f"{n}-probe" for n in names] + [f"{n}-reference" for n in names]),
+        subjects=np.concatenate([np.arange(num_people)] * 2),
+        subject_names=tuple(names),
+        groups={"sex": np.concatenate([own, own])},
+    )
+    rows, columns = np.divmod(np.arange(num_people**2), num_people)
+    return samples, Trials(rows, columns + num_people, scores.ravel(), rows == columns)
+
+
+def make_evidence(seed=0, **changes) -> Evidence:
+    return collect(*make_system(seed, **changes))
+
+
+def write_csv(path, samples: SampleTable, trials: Trials, *, with_groups=True, digits=6):
+    """The plain format, with subjects."""
+    head = "probe,reference,score,mated,probe_subject,reference_subject"
+    lines = [head + (",probe_sex,reference_sex" if with_groups else "")]
+    for p, r, s, m in zip(trials.probes, trials.references, trials.scores, trials.mated, strict=True):
+        cells = [samples.ids[p], samples.ids[r], "" if np.isnan(s) else f"{s:.{digits}f}", str(int(m))]
+        cells += [samples.subject_names[samples.subjects[k]] for k in (p, r)]
+        if with_groups:
+            cells += [samples.groups["sex"][k] for k in (p, r)]
+        lines.append(",".join(cells))
+    path.write_text("\n".join(lines) + "\n")
+    return path

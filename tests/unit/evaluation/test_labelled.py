@@ -6,7 +6,7 @@ import pytest
 
 from assent.errors import UsageError
 from assent.evaluation.labelled import list_images, without_exclusions
-from tests.unit.evaluation.builders import write_people
+from tests.unit.evaluation.paper import write_people
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import numpy as np
 
 from assent.evaluation.pictures import chip_hash, first_of_duplicates, subject_face
 from assent.types import UInt8
-from tests.unit.evaluation.builders import make_face
+from tests.unit.evaluation.paper import make_face
 
 
 def test_the_subject_is_large_and_in_the_middle():

@@ -19,7 +19,7 @@ from assent.service.calibrating import (
 )
 from assent.vision.engine import FaceEngine
 from assent.vision.recipe import DEFAULT_RECIPE, LANDMARK_RECIPE
-from tests.unit.evaluation.builders import PaperEngine, paper, write_people
+from tests.unit.evaluation.paper import PaperEngine, paper, write_people
 
 OPTIONS = CalibrationOptions("made-up patterns", measure=MeasureOptions(num_replicates=20))
 

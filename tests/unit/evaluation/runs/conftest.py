@@ -9,7 +9,7 @@ import pytest
 
 from assent.evaluation.runs.calls import Calls
 from assent.evaluation.runs.endpoint import EndpointSystem
-from tests.unit.evaluation.builders import paper, write_people
+from tests.unit.evaluation.paper import paper, write_people
 from tests.unit.evaluation.runs.builders import RekognitionStub, serving
 
 

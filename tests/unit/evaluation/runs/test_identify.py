@@ -11,7 +11,7 @@ from assent.errors import EndpointError, TooFewTrials, UsageError
 from assent.evaluation.runs.engine import EngineSystem
 from assent.evaluation.runs.identify import run_identify
 from assent.evaluation.runs.plan import SearchPlan, plan_of_folders
-from tests.unit.evaluation.builders import paper
+from tests.unit.evaluation.paper import paper
 from tests.unit.evaluation.runs.builders import Refusal
 from tests.unit.evaluation.runs.conftest import endpoint_of
 

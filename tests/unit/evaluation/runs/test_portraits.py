@@ -10,7 +10,7 @@ from PIL import Image
 from assent.errors import UsageError
 from assent.evaluation.runs.engine import EngineSystem
 from assent.evaluation.runs.portraits import known_duplicates, portraits_plan, without_same_pictures
-from tests.unit.evaluation.builders import paper
+from tests.unit.evaluation.paper import paper
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from assent.evaluation.runs.identify import run_identify
 from assent.evaluation.runs.tables import table_of_comparisons, table_of_searches
 from assent.evaluation.runs.trials import trials_of_folders
 from assent.evaluation.runs.verify import run_verify
-from tests.unit.evaluation.builders import paper
+from tests.unit.evaluation.paper import paper
 from tests.unit.evaluation.runs.builders import Refusal
 from tests.unit.evaluation.runs.conftest import endpoint_of
 from tests.unit.evaluation.runs.test_identify import folders, plan_of

@@ -14,7 +14,7 @@ from assent.evaluation.runs.engine import EngineSystem
 from assent.evaluation.runs.samples import read_groups
 from assent.evaluation.runs.trials import trials_of_folders, trials_of_list
 from assent.evaluation.runs.verify import run_verify
-from tests.unit.evaluation.builders import paper
+from tests.unit.evaluation.paper import paper
 from tests.unit.evaluation.runs.builders import Refusal
 from tests.unit.evaluation.runs.conftest import Waits, endpoint_of
 

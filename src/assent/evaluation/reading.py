@@ -14,8 +14,6 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
-
 from assent.errors import ScoreFileError, UsageError
 from assent.evaluation.evidence import Collector, Evidence
 from assent.evaluation.fast_rows import FastRows, ParsedBlock, parse_block

@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     results: JsonObject = {"machine": facts, "num_scores": options.people**2}
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / "scores.csv", Path(folder) / "scores.npy"]
-        write_files(*files, options.people)
+        write_files(files[0], files[1], options.people)
         rows = []
         for path in files:
             taken = [_in_process(path) for _ in range(options.rounds)]
@@ -103,7 +103,7 @@ def write_files(csv: Path, npy: Path, num_people: int) -> None:
 def _scores(rng: np.random.Generator, person: Float64, row: int) -> Float64:
     scores = 1 + person[row] + person + rng.normal(0, 0.1, len(person))
     scores[row] += 0.6
-    return np.clip(scores, 0, 9.99)
+    return np.asarray(np.clip(scores, 0, 9.99), np.float64)
 
 
 def bootstrap_s(num_people: int) -> float:

@@ -124,7 +124,8 @@ def _format(header: Sequence[str], second: Sequence[str]) -> str:
         return "bfw"
     if lower & {"probe", "probe_id", "reference", "score", "mated"}:
         return "csv"
-    if len(header) in (4, 5) and not _is_number(header[1]) and _is_score(header[-1]):
+    is_bob = len(header) in (4, 5) and header[0] and _is_score(header[-1]) and not _is_number(header[-2])
+    if is_bob and len(second) in (0, len(header)):
         return f"bob-{len(header)}col"
     is_as_long = len(header) > 1 and len(second) in (len(header), len(header) + 1)
     if is_as_long and second[0].strip() in header and _is_score(second[-1]):

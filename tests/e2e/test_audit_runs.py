@@ -156,7 +156,7 @@ def test_a_service_that_is_not_there_is_an_error_with_a_code_of_its_own(
         *("audit", "verify", "--images", people, "--endpoint", "http://127.0.0.1:9", "--json"),
         *("--work", tmp_path / "w"),
     )
-    assert printed.code == 11
+    assert printed.code == 15
     assert printed.error()["error"] == "EndpointError"
     assert "nothing that was done is lost" in printed.error()["message"]
 

@@ -129,7 +129,7 @@ def verify(
     All pairs of the folders are compared, each pair once; or those of a list. A stopped run of a service goes on where
     it was: run the same command again.
 
-    Examples: `assent audit verify --images staff/ --out staff.html`,
+    Example: `assent audit verify --images staff/ --out staff.html`, or of a service:
     `assent audit verify --trials trials.csv --endpoint http://localhost:8080 --threshold 80 --out report.html`
     """
     if bool(images) == (trials is not None):

@@ -33,10 +33,11 @@ STATUSES: Final[Mapping[type[errors.AssentError], int]] = {
     errors.AccessError: 403,
     errors.NotAuthenticated: 401,
     errors.ReviewError: 409,
-    # The server's own and the wire's; no operation here raises them.
+    # The server's own, the wire's and the audit's; no operation here raises them.
     errors.ObjectError: 503,
     errors.ObjectTooLarge: 413,
     errors.AddressUnavailable: 503,
+    errors.EndpointError: 503,
     errors.AssentError: 500,
 }
 """By error class; an error has the status of its nearest ancestor here."""

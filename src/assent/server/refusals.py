@@ -73,7 +73,7 @@ def too_large(max_bytes: int) -> Refusal:
         413,
         "BodyTooLarge",
         "ImageTooLargeException",
-        413,
+        400,
         f"Expected a request of at most {max_bytes:,} bytes, got a larger one; send a smaller image.",
     )
 

@@ -193,7 +193,7 @@ async def _read(receive: Receive, operation: str) -> bytes:
 def _too_large(operation: str) -> WireError:
     name = "ImageTooLargeException"
     declared = name if name in declared_errors(operation) else "InvalidParameterException"
-    return WireError(declared, f"A request may have at most {MAX_BODY_BYTES:,} bytes.", status=413)
+    return WireError(declared, f"A request may have at most {MAX_BODY_BYTES:,} bytes.")
 
 
 def _response(answer: Answer, request_id: str) -> Response:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
@@ -53,6 +53,8 @@ class Fuzzed:
         @settings(max_examples=max_examples, deadline=None, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy(generation_mode=mode))
         def check(case: Any) -> None:
+            # "?kind=x" is a list of one: text where the document says a list is no mistake that can be seen.
+            assume(not isinstance((case.query or {}).get("kind"), str))
             change(case)
             case.call_and_validate(
                 headers=self.headers,

@@ -162,6 +162,7 @@ def calls(assent: Assent, photos: Path) -> dict[str, tuple[set[Role], Callable[[
 FREE = {
     "acting_as",
     "close",
+    "warm_up",
     "now",
     "access.authenticate",
     "access.with_secret",

@@ -17,12 +17,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "PoorQuality": {"reasons": ()},
     "FaceMismatch": {"similarity": 1.0},
     "GalleryBeyondEvidence": {"gallery_size": 2, "n_max": 1},
+    "ScoreFileError": {"file": "scores.csv"},
 }
 KINDS = sorted(
     (kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.AssentError)),
     key=lambda kind: kind.__name__,
 )
-OPERATORS_CONCERN = (errors.ModelError, errors.StoreError, errors.AddressUnavailable)
+OPERATORS_CONCERN = (errors.ModelError, errors.StoreError, errors.AddressUnavailable, errors.EndpointError)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -34,7 +35,7 @@ def test_an_operation_answers_only_with_errors_that_it_declares(kind: type[error
         if issubclass(kind, OPERATORS_CONCERN) or kind is errors.AssentError:
             assert (answer.code, answer.status, answer.message) == ("InternalServerError", 500, INTERNAL)
         else:
-            assert (answer.status, answer.message) == (400, "the message")
+            assert (answer.status, answer.message) == (400, error.message)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Models and photos fetched from the package index; never committed.
 export ASSENT_MODELS_DIR ?= $(CURDIR)/build/models
 
-.PHONY: help demo test test-slow install lint format bench bench-server accuracy docs lock clean
+.PHONY: help demo test test-slow install lint format bench bench-server bench-audit accuracy docs lock clean
 
 help:  ## show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -54,8 +54,12 @@ bench: $(VENV)/.dev  ## speed: a table on the screen, the same as JSON in build/
 bench-server: $(VENV)/.dev  ## the server: what the wire adds, 16 clients for a minute, 200 at once
 	$(BIN)/python -m benchmarks.server
 
-accuracy: $(VENV)/.dev  ## accuracy on ../shared/data: a table on the screen, JSON in build/bench
+bench-audit: $(VENV)/.dev  ## speed and memory of an audit of 100 million scores
+	$(BIN)/python -m benchmarks.audit
+
+accuracy: $(VENV)/.dev  ## accuracy on ../shared/data: a table on the screen, JSON in build/bench, the audit in docs/accuracy.md
 	$(BIN)/python -m benchmarks.accuracy
+	$(BIN)/python -m benchmarks.audit_page
 
 docs: $(VENV)/.dev  ## make the reference pages again from the code
 	$(BIN)/python -m docs.generate

@@ -5,7 +5,8 @@ a person's name or a secret. ``exit_code`` is what the command line exits with (
 
     AssentError                      1
     |- UsageError                    2   the caller's words are off (also typer's own code)
-    |  `- QuotaExceeded                  more than this version holds
+    |  |- QuotaExceeded                  more than this version holds
+    |  `- ScoreFileError                 a file of scores is not what it should be; says which line
     |- ImageError                    3
     |  |- UnreadableImage                truncated, not an image, a format that is not accepted
     |  `- ImageTooLarge                  over the limit on bytes or pixels
@@ -47,7 +48,8 @@ a person's name or a secret. ``exit_code`` is what the command line exits with (
     |- ObjectError                  13
     |  |- ObjectUnavailable              no such bucket or object, or its server does not give it
     |  `- ObjectTooLarge                 over the limit; no more than that was read
-    `- AddressUnavailable           14   the server cannot listen there: taken, not allowed, not this machine's
+    |- AddressUnavailable           14   the server cannot listen there: taken, not allowed, not this machine's
+    `- EndpointError                15   the service under audit refuses, throttles, or does not answer
 """
 
 from __future__ import annotations
@@ -80,6 +82,20 @@ class UsageError(AssentError, ValueError):
 
 class QuotaExceeded(UsageError):
     """More than this version holds of something."""
+
+
+class ScoreFileError(UsageError):
+    """A file of scores is not what it should be.
+
+    Attributes:
+        file: its name.
+        line: the line, from 1; None where it is the file as a whole.
+    """
+
+    def __init__(self, message: str, *, file: str, line: int | None = None) -> None:
+        super().__init__(f"{file}, line {line}: {message}" if line is not None else f"{file}: {message}")
+        self.file = file
+        self.line = line
 
 
 class ImageError(AssentError):
@@ -314,3 +330,17 @@ class AddressUnavailable(AssentError):
     """The server cannot listen there: the port is taken or not allowed, or the address is not this machine's."""
 
     exit_code = 14
+
+
+class EndpointError(AssentError):
+    """The service under audit refuses, throttles for too long, or does not answer.
+
+    Attributes:
+        code: the service's word for it, where it gave one.
+    """
+
+    exit_code = 15
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code

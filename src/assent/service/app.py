@@ -308,6 +308,7 @@ class Assent:
         """
         self._ctx.require(Role.ADMIN)
         try:
+            from assent.evaluation.pictures import ReadOptions
             from assent.service.calibrating import CalibrationOptions, calibrate_folders
         except ModuleNotFoundError as error:
             raise UsageError(
@@ -321,8 +322,9 @@ class Assent:
             options=CalibrationOptions(
                 description=description,
                 inspection=inspection,
-                max_bytes=self.settings.max_image_bytes,
-                max_pixels=self.settings.max_image_pixels,
+                read=ReadOptions(
+                    max_bytes=self.settings.max_image_bytes, max_pixels=self.settings.max_image_pixels
+                ),
             ),
             listings=listings,
             exclusions=exclusions,

@@ -197,6 +197,10 @@ class FaceEngine:
         size_px = self._template.size_px
         self.embed_chips(np.zeros((len(self._recipe.views), size_px, size_px, 3), np.uint8))
 
+    def raw_embeddings(self, chips_rgb: UInt8) -> Float32:
+        """The network's raw output (N, D) float32 for aligned chips; its length means something to dlib's users."""
+        return self._embedder.get().embeddings(chips_rgb)
+
     def release(self) -> None:
         """Drop the networks from memory; the next call loads them again."""
         for part in (self._finder, self._embedder, self._trees):

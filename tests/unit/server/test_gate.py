@@ -40,7 +40,10 @@ def assert_shape(client: Client, room: str, status: int, aws_code: str) -> None:
     assert int(headers["content-length"]) == len(body)
     if room == "wire":
         said = json.loads(body)
-        assert (client.status, said["__type"]) == (400 if status == 429 else status, aws_code)
+        assert (client.status, said["__type"]) == (
+            500 if status == 500 else 408 if status == 408 else 400,
+            aws_code,
+        )
         assert headers["content-type"] == "application/x-amz-json-1.1"
         assert headers["x-amzn-requestid"] == said["Logref"]
         assert said["Message"]

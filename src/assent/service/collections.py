@@ -102,10 +102,17 @@ class Collections:
 
     def list(self) -> tuple[CollectionSummary, ...]:
         """All collections, by name. Raises ``Forbidden``: the caller has no role for it."""
+        return tuple(self.get(record.name) for record in self.records())
+
+    def records(self) -> tuple[CollectionRecord, ...]:
+        """All collections' purposes, policies and models, by name, without counting who is in them.
+
+        Raises:
+            Forbidden: the caller has no role for it.
+        """
         self._ctx.require(*_READERS)
         with self._ctx.records.reading() as tx:
-            names = [record.name for record in tx.collections()]
-        return tuple(self.get(name) for name in names)
+            return tuple(tx.collections())
 
     def get(self, name: str) -> CollectionSummary:
         """One collection.

@@ -78,11 +78,10 @@ def describe_collection(call: Call) -> Answer:
 
 def list_collections(call: Call) -> Answer:
     """The collections' ids, by name."""
-    page = page_of(call, call.assent.collections.list(), place=lambda summary: summary.collection.name)
-    records = [summary.collection for summary in page.items]
+    page = page_of(call, call.assent.collections.records(), place=lambda record: record.name)
     body: dict[str, Any] = {
-        "CollectionIds": [record.name for record in records],
-        "FaceModelVersions": [model_version(record.model_digest) for record in records],
+        "CollectionIds": [record.name for record in page.items],
+        "FaceModelVersions": [model_version(record.model_digest) for record in page.items],
     }
     return Answer(body | ({"NextToken": page.next_token} if page.next_token else {}))
 

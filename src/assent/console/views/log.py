@@ -104,7 +104,7 @@ def checkpoints(visit: Visit) -> Response:
 def log_state(visit: Visit, *, num_entries: int | None = None) -> LogState:
     """How the log stands, cheaply: the newest checkpoint and how much came after it."""
     if num_entries is None:
-        num_entries = len(visit.assent.logbook.entries())
+        num_entries = visit.assent.logbook.num_entries()
     try:
         found = visit.assent.logbook.checkpoints()
     except AssentError as error:

@@ -156,7 +156,7 @@ def test_what_nobody_expected_is_told_without_its_content(
     def broken(*_args: object) -> None:
         raise RuntimeError("secret-of-somebody")
 
-    monkeypatch.setattr(type(empty_wire.assent.collections), "list", broken)
+    monkeypatch.setattr(type(empty_wire.assent.collections), "records", broken)
     with caplog.at_level(logging.DEBUG, "assent"):
         reply = send(empty_wire.url, b"{}", key=empty_wire.key, target=LIST)
     assert (reply.status, reply.body["__type"]) == (500, "InternalServerError")
@@ -175,7 +175,7 @@ def test_records_that_cannot_be_read_are_the_operators_concern(
         raise StoreUnavailable("the disk of /srv/secret-place is full")
 
     for place in ("collections", "access"):
-        method = {"collections": "list", "access": "with_secret"}[place]
+        method = {"collections": "records", "access": "with_secret"}[place]
         with monkeypatch.context() as patch, caplog.at_level(logging.DEBUG, "assent"):
             patch.setattr(type(getattr(empty_wire.assent, place)), method, broken)
             reply = send(empty_wire.url, b"{}", key=empty_wire.key, target=LIST)

@@ -26,6 +26,14 @@ $(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/pyvenv.cfg
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@ $(VENV)/.run
 
+# What others make, for the benchmarks that run beside them, in an environment of its own.
+BENCH_VENV := build/bench-venv
+$(BENCH_VENV)/.ready: requirements/bench.lock pyproject.toml
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.lock
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
 install: $(VENV)/.run  ## make .venv and install Assent into it, with pinned versions
 	@echo "Installed. Try: $(BIN)/assent --help"
 
@@ -65,10 +73,13 @@ docs: $(VENV)/.dev  ## make the reference pages again from the code
 	$(BIN)/python -m docs.generate
 
 lock:  ## resolve the pinned versions again (needs uv)
-	uv pip compile pyproject.toml requirements/build.in --extra calibrate --extra server --extra audit --universal --python-version 3.11 \
+	uv pip compile pyproject.toml requirements/build.in --extra calibrate --extra scale --extra video --extra server --extra audit --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate --upgrade -q -o requirements/run.lock
 	uv pip compile pyproject.toml requirements/build.in --extra test --extra lint --extra oracle --universal \
 	  --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade -q -o requirements/dev.lock
+	echo 'opencv-python ; sys_platform == "never"' > build/overrides.txt  # the headless build is the same module
+	uv pip compile pyproject.toml requirements/build.in --extra bench --overrides build/overrides.txt --universal \
+	  --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade -q -c requirements/dev.lock -o requirements/bench.lock
 
 clean:  ## remove everything that was made here
 	rm -rf $(VENV) build dist

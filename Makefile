@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Models and photos fetched from the package index; never committed.
 export ASSENT_MODELS_DIR ?= $(CURDIR)/build/models
 
-.PHONY: help demo test test-slow install lint format bench bench-index accuracy docs lock clean
+.PHONY: help demo test test-slow install lint format bench bench-server bench-audit bench-index accuracy docs lock clean
 
 help:  ## show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,14 @@ $(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/pyvenv.cfg
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@ $(VENV)/.run
+
+# What others make, for the benchmarks that run beside them, in an environment of its own.
+BENCH_VENV := build/bench-venv
+$(BENCH_VENV)/.ready: requirements/bench.lock pyproject.toml
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.lock
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
 
 install: $(VENV)/.run  ## make .venv and install Assent into it, with pinned versions
 	@echo "Installed. Try: $(BIN)/assent --help"
@@ -54,17 +62,27 @@ bench: $(VENV)/.dev  ## speed: a table on the screen, the same as JSON in build/
 bench-index: $(VENV)/.dev  ## what the index holds and how fast it answers (docs/scale.md); up to 10 million
 	$(BIN)/python -m benchmarks.index
 
-accuracy: $(VENV)/.dev  ## accuracy on ../shared/data: a table on the screen, JSON in build/bench
+bench-server: $(VENV)/.dev  ## the server: what the wire adds, 16 clients for a minute, 200 at once
+	$(BIN)/python -m benchmarks.server
+
+bench-audit: $(VENV)/.dev  ## speed and memory of an audit of 100 million scores
+	$(BIN)/python -m benchmarks.audit
+
+accuracy: $(VENV)/.dev  ## accuracy on ../shared/data: a table on the screen, JSON in build/bench, the audit in docs/accuracy.md
 	$(BIN)/python -m benchmarks.accuracy
+	$(BIN)/python -m benchmarks.audit_page
 
 docs: $(VENV)/.dev  ## make the reference pages again from the code
 	$(BIN)/python -m docs.generate
 
 lock:  ## resolve the pinned versions again (needs uv)
-	uv pip compile pyproject.toml requirements/build.in --extra calibrate --extra scale --extra server --extra audit --universal --python-version 3.11 \
+	uv pip compile pyproject.toml requirements/build.in --extra calibrate --extra scale --extra video --extra server --extra audit --universal --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate --upgrade -q -o requirements/run.lock
 	uv pip compile pyproject.toml requirements/build.in --extra test --extra lint --extra oracle --universal \
 	  --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade -q -o requirements/dev.lock
+	echo 'opencv-python ; sys_platform == "never"' > build/overrides.txt  # the headless build is the same module
+	uv pip compile pyproject.toml requirements/build.in --extra bench --overrides build/overrides.txt --universal \
+	  --python-version 3.11 --generate-hashes --no-header --no-annotate --upgrade -q -c requirements/dev.lock -o requirements/bench.lock
 
 clean:  ## remove everything that was made here
 	rm -rf $(VENV) build dist

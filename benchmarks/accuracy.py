@@ -21,8 +21,8 @@ from assent.calibration.intervals import FalseMatches
 from assent.calibration.profile import ReferenceKind
 from assent.calibration.samples import Person, Samples
 from assent.calibration.trials import MatedTrials, NonmatedTrials, mated_trials, nonmated_trials
+from assent.evaluation.pictures import subject_face
 from assent.models.store import ModelStore
-from assent.service.calibrating import subject_face
 from assent.types import Bool, Float64, Int64, JsonObject
 from assent.vision.decode import decode_image
 from assent.vision.embed import unit_rows

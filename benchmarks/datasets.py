@@ -10,34 +10,24 @@ import argparse
 import csv
 from pathlib import Path
 
-from assent.service.labelled import LabelledImage, list_images, without_exclusions
+from assent.evaluation.labelled import LabelledImage, list_images, without_exclusions
+from assent.evaluation.runs.portraits import BORN_FROM, portraits_plan
 from benchmarks.common import REPOSITORY
 
 DATA_DIR = REPOSITORY.parent / "shared" / "data"
 EXCLUSIONS = REPOSITORY / "src" / "assent" / "calibration" / "profiles" / "exclusions-lfw-congress.csv"
-BORN_FROM = 1920
-"""Portraits of people born before are often engravings, paintings or poor scans."""
 
 
 def congress_images(data_dir: Path, *, born_from: int = BORN_FROM) -> list[LabelledImage]:
     """Probes, then the gallery of people born from ``born_from``; a mate has its probe's subject."""
-    probes = _rows(data_dir / "congress" / "probes.csv")
-    gallery = _rows(data_dir / "congress" / "gallery.csv")
-    subject_of = {row["mate"]: row["probe"] for row in probes if row["mate"]}
-    names = [("probes", row["probe"], row["probe"]) for row in probes]
-    names += [
-        ("gallery", row["reference"], subject_of.get(row["reference"], f"gallery-{row['reference']}"))
-        for row in gallery
-        if int(row["born"]) >= born_from
-    ]
+    plan = portraits_plan(data_dir, born_from=born_from, with_exclusions=False)
+    owner = {row: n for n, mates in enumerate(plan.mates) for row in mates}
+    names = [Path(probe.sample_id).name for probe in plan.probes]
+    people = [f"gallery-{Path(reference.sample_id).name}" for reference in plan.references]
+    people = [names[owner[row]] if row in owner else name for row, name in enumerate(people)]
     return [
-        LabelledImage(
-            f"congress/{side}/{name}.jpg",
-            data_dir / "congress" / side / f"{name}.jpg",
-            subject,
-            "congress",
-        )
-        for side, name, subject in names
+        LabelledImage(f"congress/{sample.sample_id}.jpg", sample.path, person, "congress")
+        for sample, person in zip((*plan.probes, *plan.references), (*names, *people), strict=True)
     ]
 
 
@@ -54,11 +44,6 @@ def write_listing(images: list[LabelledImage], path: Path) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("id", "image", "subject", "group"))
         writer.writerows((i.image_id, i.path.resolve(), i.subject, i.group) for i in images)
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def main() -> None:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from assent.calibration.samples import Samples
+from assent.evaluation.labelled import LabelledImage
+from assent.evaluation.pictures import chip_hash, first_of_duplicates, subject_face
 from assent.models.store import ModelStore
-from assent.service.calibrating import MAX_DUPLICATE_BITS, chip_hash, subject_face
-from assent.service.labelled import LabelledImage
 from assent.types import Bool, Face, Float32, UInt8
 from assent.vision.align import chip_template
 from assent.vision.chips import recipe_chips
@@ -144,7 +144,9 @@ def read_faces(
         if row % 200 == 199:
             print(f"{row + 1} of {len(images)} photographs", flush=True)
     batches.flush()
-    return _without_rows(faces, _duplicates(images, hashes))
+    people = [(image.group, image.subject) for image in images]
+    is_new = first_of_duplicates(people, [hashes.get(row) for row in range(len(images))])
+    return _take_rows(faces, is_new)
 
 
 class DlibChips:
@@ -191,22 +193,9 @@ def _merged(recipes: Iterable[Recipe]) -> list[Recipe]:
     ]
 
 
-def _duplicates(images: Sequence[LabelledImage], hashes: dict[int, Bool]) -> set[int]:
-    """Rows that show the same picture as an earlier row of the same person."""
-    seen: dict[tuple[str, str], list[Bool]] = {}
-    duplicates = set()
-    for row, own in hashes.items():
-        earlier = seen.setdefault((images[row].group, images[row].subject), [])
-        if any(np.count_nonzero(own != other) <= MAX_DUPLICATE_BITS for other in earlier):
-            duplicates.add(row)
-        earlier.append(own)
-    return duplicates
-
-
-def _without_rows(faces: FaceSet, rows: set[int]) -> FaceSet:
-    keep = np.array([row not in rows for row in range(len(faces.images))])
+def _take_rows(faces: FaceSet, keep: Bool) -> FaceSet:
     return FaceSet(
-        [image for row, image in enumerate(faces.images) if row not in rows],
+        [image for image, kept in zip(faces.images, keep, strict=True) if kept],
         faces.acquired[keep],
         faces.found_by_dlib[keep],
         {key: values[keep] for key, values in faces.embeddings.items()},

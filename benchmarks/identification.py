@@ -14,20 +14,21 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from scipy import special
 
 from assent.calibration.intervals import clopper_pearson_lower, clopper_pearson_upper
 from assent.calibration.measure import measure
 from assent.calibration.profile import CalibrationProfile, Population, Recipe, ReferenceKind
 from assent.calibration.samples import Samples
 from assent.errors import GalleryBeyondEvidence
+from assent.evaluation.runs.portraits import BORN_FROM
+from assent.evaluation.searches import share_without
 from assent.models.store import ModelStore
-from assent.types import Bool, Float32, Float64, Int64, JsonObject
+from assent.types import Bool, Float32, Float64, JsonObject
 from assent.vision.embed import unit_rows
 from assent.vision.engine import FaceEngine
 from assent.vision.recipe import REGISTRY
 from benchmarks.common import print_rows
-from benchmarks.datasets import BORN_FROM, congress_images
+from benchmarks.datasets import congress_images
 from benchmarks.faces import FaceSet, chip_key, read_faces
 
 POLICIES = {"default": 0.01, "strict": 0.001}
@@ -65,7 +66,7 @@ class Searches:
         size = gallery_size or self.gallery_size
         num_false = (self.scores >= threshold).sum(axis=1)
         num_others = np.isfinite(self.scores).sum(axis=1)
-        false_positive = 1 - _share_without(num_false, num_others, size)
+        false_positive = 1 - share_without(num_false, num_others, size)
         if gallery_size is None:
             false_positive = (num_false > 0).astype(np.float64)
         has_mate = ~np.isnan(self.mate)
@@ -289,18 +290,6 @@ def _cells(row: JsonObject, first: str) -> list[object]:
         f"{row['fpir']['num_errors']:.3g} of {row['fpir']['num_searches']}: {_percent(row['fpir'])}",
         _percent(row["fnir"]),
     ]
-
-
-def _share_without(num_false: Int64, num_others: Int64, size: int) -> Float64:
-    """Share of the galleries of ``size`` out of ``num_others`` references that have none of the false ones."""
-    rest = num_others - num_false
-    log_share = (
-        special.gammaln(rest + 1)
-        - special.gammaln(np.maximum(rest - size, 0) + 1)
-        - special.gammaln(num_others + 1)
-        + special.gammaln(num_others - size + 1)
-    )
-    return np.where(rest >= size, np.exp(np.minimum(log_share, 0.0)), 0.0)
 
 
 def _percent(rate: JsonObject) -> str:

@@ -26,8 +26,11 @@ from assent.service.logbook import Logbook
 from assent.service.people import Consents, People
 from assent.service.reviewing import Reviews
 from assent.service.users import Users
+from assent.wire.operations import operations_page
+from docs.rest_reference import rest_page
 
 FOLDER = Path(__file__).parent / "reference"
+GUIDES = Path(__file__).parent
 MADE = "<!-- Made from the code by `make docs`; changes here are lost. -->\n\n"
 
 
@@ -37,8 +40,14 @@ def pages() -> dict[str, str]:
         "cli.md": MADE + cli_page(),
         "errors.md": MADE + errors_page(),
         "python.md": MADE + python_page(),
+        "rest.md": MADE + rest_page(),
         "settings.md": MADE + settings_page(),
     }
+
+
+def guides() -> dict[str, str]:
+    """Generated pages that stand among the guides, by file name."""
+    return {"operations.md": MADE + operations_page()}
 
 
 def cli_page() -> str:
@@ -184,6 +193,9 @@ def main() -> int:
     for name, text in pages().items():
         (FOLDER / name).write_text(text, encoding="utf-8")
         sys.stdout.write(f"wrote {FOLDER.name}/{name}\n")
+    for name, text in guides().items():
+        (GUIDES / name).write_text(text, encoding="utf-8")
+        sys.stdout.write(f"wrote {name}\n")
     return 0
 
 

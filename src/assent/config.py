@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 import platformdirs
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -60,6 +61,37 @@ class Settings(BaseSettings):
     max_image_pixels: int = Field(
         default=100_000_000, ge=1, description="Largest image that is decoded, pixels (width x height)."
     )
+    host: str = Field(
+        default="127.0.0.1",
+        description="Address that the server listens on. Any other than a loopback one lets other machines in.",
+    )
+    port: int = Field(
+        default=8731, ge=0, le=65535, description="Port that the server listens on; 0 takes a free one."
+    )
+    max_concurrent: int = Field(
+        default=0, ge=0, le=256, description="Requests worked on at once; 0 takes the machine's cores."
+    )
+    max_waiting: int = Field(
+        default=64,
+        ge=0,
+        le=10_000,
+        description="Requests that wait for their turn; more are told to come back (ThrottlingException, 429).",
+    )
+    max_wait_s: float = Field(
+        default=15.0, gt=0, le=3600, description="Longest wait for a turn, seconds; then the same."
+    )
+    max_upload_bytes: int = Field(
+        default=32 * 2**20, ge=1, description="Largest request to REST or the console, bytes."
+    )
+    checkpoint_every_s: float = Field(
+        default=60.0, gt=0, description="How often the server signs the log if it grew, seconds."
+    )
+    sweep_every_s: float = Field(
+        default=300.0,
+        gt=0,
+        description="How often the server ends expired consents and lapsed reviews for good, seconds. They are ignored "
+        "from the moment on at which they expire.",
+    )
 
     default_purpose: str | None = Field(
         default=None,
@@ -76,6 +108,21 @@ class Settings(BaseSettings):
     )
     review_days: float = Field(
         default=7.0, gt=0, le=90, description="How long a review waits for two people before it lapses, days."
+    )
+    objects: Literal["folders", "s3"] = Field(
+        default="folders", description="Where the pictures of an `S3Object` lie: local folders, or an S3."
+    )
+    objects_dir: Path | None = Field(
+        default=None, description="The folder whose folders are buckets. Default: `DATA_DIR/buckets`."
+    )
+    s3_endpoint: str | None = Field(default=None, description="URL of the S3. Default: Amazon's.")
+    s3_region: str = Field(default="us-east-1", description="Region that requests to the S3 are signed for.")
+    s3_access_key_id: str | None = Field(
+        default=None, description="Key for the S3. Default: where boto3 looks for one."
+    )
+    s3_secret_access_key: SecretStr | None = Field(default=None, description="The key's secret.")
+    s3_timeout_s: float = Field(
+        default=10.0, gt=0, le=300, description="How long the S3 may take for one picture, seconds."
     )
 
     @cached_property
@@ -109,6 +156,11 @@ class Settings(BaseSettings):
     def models_path(self) -> Path:
         """The folder of model files."""
         return self.models_dir if self.models_dir is not None else self.data_dir / "models"
+
+    @cached_property
+    def objects_path(self) -> Path:
+        """The folder whose folders are buckets."""
+        return self.objects_dir if self.objects_dir is not None else self.data_dir / "buckets"
 
     @cached_property
     def records_url(self) -> str:

@@ -5,7 +5,8 @@ a person's name or a secret. ``exit_code`` is what the command line exits with (
 
     AssentError                      1
     |- UsageError                    2   the caller's words are off (also typer's own code)
-    |  `- QuotaExceeded                  more than this version holds
+    |  |- QuotaExceeded                  more than this version holds
+    |  `- ScoreFileError                 a file of scores is not what it should be; says which line
     |- ImageError                    3
     |  |- UnreadableImage                truncated, not an image, a format that is not accepted
     |  `- ImageTooLarge                  over the limit on bytes or pixels
@@ -43,10 +44,15 @@ a person's name or a secret. ``exit_code`` is what the command line exits with (
     |- AccessError                  11
     |  |- NotAuthenticated               no such access key, a wrong secret, or revoked
     |  `- Forbidden                      the key's roles do not cover this
-    `- ReviewError                  12
-       |- ReviewRequired                 the collection answers through two people's review only
-       |- ReviewClosed                   decided, lapsed, or the person withdrew
-       `- SameReviewer                   this person has judged the pair already
+    |- ReviewError                  12
+    |  |- ReviewRequired                 the collection answers through two people's review only
+    |  |- ReviewClosed                   decided, lapsed, or the person withdrew
+    |  `- SameReviewer                   this person has judged the pair already
+    |- ObjectError                  13
+    |  |- ObjectUnavailable              no such bucket or object, or its server does not give it
+    |  `- ObjectTooLarge                 over the limit; no more than that was read
+    |- AddressUnavailable           14   the server cannot listen there: taken, not allowed, not this machine's
+    `- EndpointError                15   the service under audit refuses, throttles, or does not answer
 """
 
 from __future__ import annotations
@@ -79,6 +85,20 @@ class UsageError(AssentError, ValueError):
 
 class QuotaExceeded(UsageError):
     """More than this version holds of something."""
+
+
+class ScoreFileError(UsageError):
+    """A file of scores is not what it should be.
+
+    Attributes:
+        file: its name.
+        line: the line, from 1; None where it is the file as a whole.
+    """
+
+    def __init__(self, message: str, *, file: str, line: int | None = None) -> None:
+        super().__init__(f"{file}, line {line}: {message}" if line is not None else f"{file}: {message}")
+        self.file = file
+        self.line = line
 
 
 class ImageError(AssentError):
@@ -313,3 +333,37 @@ class ReviewClosed(ReviewError):
 
 class SameReviewer(ReviewError):
     """This person has judged the pair already; the second must be somebody else."""
+
+
+class ObjectError(AssentError):
+    """A picture cannot be had from its bucket."""
+
+    exit_code = 13
+
+
+class ObjectUnavailable(ObjectError):
+    """No such bucket or object, or its server does not give it in time."""
+
+
+class ObjectTooLarge(ObjectError):
+    """Over the limit; no more than the limit was read."""
+
+
+class AddressUnavailable(AssentError):
+    """The server cannot listen there: the port is taken or not allowed, or the address is not this machine's."""
+
+    exit_code = 14
+
+
+class EndpointError(AssentError):
+    """The service under audit refuses, throttles for too long, or does not answer.
+
+    Attributes:
+        code: the service's word for it, where it gave one.
+    """
+
+    exit_code = 15
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code

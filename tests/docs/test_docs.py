@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from docs.generate import FOLDER, pages
+from docs.generate import FOLDER, GUIDES, guides, pages
 
 from assent.cli.main import app
 
@@ -29,6 +29,13 @@ def test_generated_pages_are_fresh(name: str) -> None:
     path = FOLDER / name
     assert path.is_file(), f"{name} is missing; run `make docs`"
     assert path.read_text(encoding="utf-8") == pages()[name], f"{name} is stale; run `make docs`"
+
+
+@pytest.mark.parametrize("name", sorted(guides()))
+def test_generated_guides_are_fresh(name: str) -> None:
+    path = GUIDES / name
+    assert path.is_file(), f"{name} is missing; run `make docs`"
+    assert path.read_text(encoding="utf-8") == guides()[name], f"{name} is stale; run `make docs`"
 
 
 def test_no_generated_page_is_left_over() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from tests.e2e.cli import PURPOSE, Cli
 
 if TYPE_CHECKING:
     from assent.vision.engine import FaceEngine
+    from tests.e2e.wire import Wire
 
 
 @pytest.fixture
@@ -76,3 +78,28 @@ def group_photo(demo_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     path = tmp_path_factory.mktemp("group") / "group.jpg"
     Image.fromarray(np.concatenate(halves, axis=1)).save(path, quality=95)
     return path
+
+
+@pytest.fixture
+def club_wire(made_club: Path, tmp_path: Path, models_dir: Path, engine: FaceEngine) -> Iterator[Wire]:
+    """A server on the club's data: ana with two photos, bea with one."""
+    from assent import Assent
+    from tests.e2e.wire import running
+
+    for name in ("data", "data.keys"):
+        shutil.copytree(made_club / name, tmp_path / name)
+    settings = Settings(data_dir=tmp_path / "data", models_dir=models_dir)
+    with Assent(settings=settings, actor="tester", engine=engine) as assent, running(assent) as wire:
+        yield wire
+
+
+@pytest.fixture
+def empty_wire(tmp_path: Path, models_dir: Path, engine: FaceEngine) -> Iterator[Wire]:
+    """A server on an empty data folder, calibrated."""
+    from assent import Assent
+    from tests.e2e.wire import running
+
+    settings = Settings(data_dir=tmp_path / "data", models_dir=models_dir)
+    add_profile(settings, engine.model_digest)
+    with Assent(settings=settings, actor="tester", engine=engine) as assent, running(assent) as wire:
+        yield wire

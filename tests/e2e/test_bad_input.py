@@ -597,7 +597,7 @@ def test_an_unknown_model_in_the_settings(real_club: Cli, demo_photos: Path) -> 
 
 
 def test_no_calibration_no_score(club: Cli, demo_photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assent.service.context.builtin_profile", lambda _digest: None)
+    monkeypatch.setattr("assent.service.profiles.builtin_profile", lambda _digest: None)
     shutil.rmtree(club.data / "calibrations")
     before = held(club)
     for line in (
@@ -634,6 +634,6 @@ def test_a_gallery_beyond_the_evidence(club: Cli, demo_photos: Path) -> None:
     assert_refused(printed, 8, "at most 1 people")
     assert held(club) == before
     assert not club.json("collection", "list")[0]["is_searchable"]
-    club.ok("collection", "policy", "club")
+    club.ok("collection", "policy", "club", "default")
     printed = club("search", demo_photos / "obama3.jpg", *SEARCH, "--threshold", "99.9")
     assert_refused(printed, 8, "evidence ends at", "ask for at most")

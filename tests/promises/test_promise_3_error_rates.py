@@ -31,7 +31,7 @@ EVIDENCE_ENDS_AT = 1e-5
 @pytest.fixture
 def uncalibrated(club: Assent, open_assent: Callable[..., Assent], monkeypatch: pytest.MonkeyPatch) -> Assent:
     """The club as another handle sees it whose model has no calibration at all."""
-    monkeypatch.setattr("assent.service.context.builtin_profile", lambda _digest: None)
+    monkeypatch.setattr("assent.service.profiles.builtin_profile", lambda _digest: None)
     shutil.rmtree(club.settings.data_dir / "calibrations")
     return open_assent(calibrated=False)
 

@@ -29,7 +29,7 @@ class Block:
 
     probes: Int64
     references: Int64
-    scores: Float32
+    scores: Float32 | Float64
     shares: Float64
 
     def take(self, index: Int64 | Bool) -> Block:

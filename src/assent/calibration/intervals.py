@@ -16,6 +16,7 @@ percentile and Clopper-Pearson on people or pairs of people. Needs SciPy (the ex
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -75,6 +76,11 @@ class PairUniverse:
         """People in at least one pair are at most this many."""
         return len(self.groups)
 
+    @property
+    def num_references(self) -> int:
+        """People that others were compared with."""
+        return int(np.count_nonzero(self.is_reference))
+
     def weight(self, subject_weights: Float64) -> float:
         """Sum of ``w_i w_j`` over the pairs compared; with weights of 1, their number.
 
@@ -89,6 +95,28 @@ class PairUniverse:
         return float((sums**2 - squares).sum() / 2)
 
 
+class Universe(Protocol):
+    """Which pairs of people were compared, and how often; never listed where they need not be."""
+
+    @property
+    def num_subjects(self) -> int:
+        """People in at least one pair are at most this many."""
+        ...
+
+    @property
+    def num_references(self) -> int:
+        """People that others were compared with."""
+        ...
+
+    def weight(self, subject_weights: Float64) -> float:
+        """Sum of ``w_i w_j`` over what was compared; with weights of 1, its number.
+
+        Args:
+            subject_weights: (S,) float64.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FalseMatches:
     """The comparisons of different people above some score, as parallel arrays, highest score first.
@@ -97,7 +125,8 @@ class FalseMatches:
         first: (M,) int64, index of one subject; less than ``second``.
         second: (M,) int64, index of the other subject.
         scores: (M,) float64, descending.
-        shares: (M,) float64, one over the number of comparisons between the two subjects.
+        shares: (M,) float64, what a row counts: one over the number of comparisons between the two subjects
+            where pairs of people count alike, one where comparisons do.
         universe: all pairs compared, with or without a false match.
     """
 
@@ -105,7 +134,7 @@ class FalseMatches:
     second: Int64
     scores: Float64
     shares: Float64
-    universe: PairUniverse
+    universe: Universe
 
     def num_at(self, thresholds: npt.ArrayLike) -> Int64:
         """How many rows have a score at or above each threshold; thresholds any 1-D array."""
@@ -191,14 +220,14 @@ def fmr_interval(
     universe = matches.universe
     num_at = matches.num_at(thresholds)
     num_pairs = universe.weight(np.ones(universe.num_subjects))
-    errors = _sums_at(matches.shares, num_at)
+    errors = sums_at(matches.shares, num_at)
     rng = np.random.default_rng(seed)
     draws = np.empty((num_replicates, len(num_at)))
     for row in draws:
-        weights = _draw_weights(rng, universe.num_subjects)
+        weights = draw_weights(rng, universe.num_subjects)
         products = weights[matches.first] * weights[matches.second] * matches.shares
-        row[:] = _sums_at(products, num_at) / max(universe.weight(weights), 1.0)
-    return _widest(draws, errors, num_pairs, confidence)
+        row[:] = sums_at(products, num_at) / max(universe.weight(weights), 1.0)
+    return widest(draws, errors, num_pairs, confidence)
 
 
 def fnmr_interval(
@@ -219,11 +248,11 @@ def fnmr_interval(
     rng = np.random.default_rng(seed)
     draws = np.empty((num_replicates, failed_shares.shape[1]))
     for row in draws:
-        row[:] = _draw_weights(rng, num_subjects) @ failed_shares / num_subjects
-    return _widest(draws, failed_shares.sum(axis=0), float(num_subjects), confidence)
+        row[:] = draw_weights(rng, num_subjects) @ failed_shares / num_subjects
+    return widest(draws, failed_shares.sum(axis=0), float(num_subjects), confidence)
 
 
-def _widest(draws: Float64, errors: Float64, num_trials: float, confidence: float) -> RateInterval:
+def widest(draws: Float64, errors: Float64, num_trials: float, confidence: float) -> RateInterval:
     """At each end the wider of the draws' percentile and Clopper-Pearson."""
     tail = (1 - confidence) / 2
     low, high, bound = np.quantile(draws, [tail, 1 - tail, confidence], axis=0)
@@ -236,13 +265,13 @@ def _widest(draws: Float64, errors: Float64, num_trials: float, confidence: floa
     )
 
 
-def _draw_weights(rng: np.random.Generator, num_subjects: int) -> Float64:
+def draw_weights(rng: np.random.Generator, num_subjects: int) -> Float64:
     """How often each subject is drawn when as many as there are are drawn with replacement."""
     drawn = rng.integers(0, num_subjects, num_subjects)
     return np.bincount(drawn, minlength=num_subjects).astype(np.float64)
 
 
-def _sums_at(values: Float64, num_at: Int64) -> Float64:
+def sums_at(values: Float64, num_at: Int64) -> Float64:
     """The sum of the first ``n`` values for each n in ``num_at``."""
     return np.concatenate([[0.0], np.cumsum(values)])[num_at]
 

@@ -52,7 +52,7 @@ class MeasuredCurve:
 def measure_curve(samples: Samples, kind: ReferenceKind, options: MeasureOptions) -> MeasuredCurve | None:
     """The curve of one kind, or None where there are too few people for any."""
     nonmated = nonmated_trials(samples, kind)
-    if nonmated is None or np.count_nonzero(nonmated.matches.universe.is_reference) < MIN_SUBJECTS:
+    if nonmated is None or nonmated.matches.universe.num_references < MIN_SUBJECTS:
         return None
     end = evidence_end(nonmated.matches, GRID[:-1], min_pairs=options.min_false_pairs)
     if end is None:

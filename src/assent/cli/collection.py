@@ -8,9 +8,11 @@ import typer
 
 from assent.cli.common import YesOption, open_assent
 from assent.cli.output import JsonOption, print_json, print_table, rate, say, when
+from assent.errors import UsageError
 
 if TYPE_CHECKING:
     from assent.service.collections import CollectionSummary
+    from assent.store.values import CollectionRecord
 
 app = typer.Typer(
     name="collection", no_args_is_help=True, help="Collections: create, list, show, policy, remove, delete."
@@ -24,6 +26,24 @@ FpirOption = Annotated[
     float | None,
     typer.Option("--fpir", help="An FPIR target of your own, instead of --policy.", show_default=False),
 ]
+ReviewOption = Annotated[
+    str | None,
+    typer.Option(
+        "--review",
+        help="two-person: a search names nobody before two people have looked, each on their own; none: it answers "
+        "at once. Default: none.",
+        show_default=False,
+    ),
+]
+BeyondOption = Annotated[
+    str | None,
+    typer.Option(
+        "--beyond-evidence",
+        help="With more people than the evidence supports: refuse (the search), or review (two people look). Default: "
+        "refuse.",
+        show_default=False,
+    ),
+]
 
 
 @app.command()
@@ -35,6 +55,8 @@ def create(
     ],
     policy: PolicyOption = "default",
     fpir: FpirOption = None,
+    review: ReviewOption = None,
+    beyond_evidence: BeyondOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make an empty collection for one purpose.
@@ -42,13 +64,20 @@ def create(
     Example: `assent collection create club --purpose club-photos`
     """
     with open_assent(ctx) as assent:
-        made = assent.collections.create(name, purpose=purpose, policy=policy, fpir_target=fpir)
+        made = assent.collections.create(
+            name,
+            purpose=purpose,
+            policy=policy,
+            fpir_target=fpir,
+            review=review or "none",
+            beyond_evidence=beyond_evidence or "refuse",
+        )
     if as_json:
         print_json(made)
     else:
         say(
             f"Created {made.name} for {made.purpose}: at most {rate(made.fpir_target)} searches for somebody who is "
-            f"not in it may name anybody."
+            f"not in it may name anybody.{_who_looks(made)}"
         )
 
 
@@ -93,7 +122,7 @@ def show(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) ->
     record = summary.collection
     say(
         f"{record.name}: {summary.num_people} people, {summary.num_templates} photos, purpose "
-        f"{record.purpose}, FPIR at most {record.fpir_target:g}; {_supported(summary)}."
+        f"{record.purpose}, FPIR at most {record.fpir_target:g}; {_supported(summary)}.{_who_looks(record)}"
     )
     rows = [(t.id, refs[t.person_id], t.consent_id, when(t.created_at)) for t in templates]
     print_table(None, ["template!", "person", "consent!", "enrolled"], rows)
@@ -103,23 +132,31 @@ def show(ctx: typer.Context, name: NameArgument, as_json: JsonOption = False) ->
 def policy(
     ctx: typer.Context,
     name: NameArgument,
-    preset: Annotated[str, typer.Argument(help="default or strict.")] = "default",
+    preset: Annotated[str | None, typer.Argument(help="default or strict.", show_default=False)] = None,
     fpir: FpirOption = None,
+    review: ReviewOption = None,
+    beyond_evidence: BeyondOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change how many false positives are accepted; the next search is held to it.
+    """Change how many false positives are accepted, and who must look; what is not named stays as it is.
 
-    Example: `assent collection policy club strict`
+    Example: `assent collection policy club strict --review two-person`
     """
+    if preset is None and fpir is None and review is None and beyond_evidence is None:
+        raise UsageError(
+            "expected something to change: default, strict, --fpir, --review or --beyond-evidence"
+        )
     with open_assent(ctx) as assent:
-        assent.collections.set_policy(name, policy=preset, fpir_target=fpir)
+        assent.collections.set_policy(
+            name, policy=preset, fpir_target=fpir, review=review, beyond_evidence=beyond_evidence
+        )
         summary = assent.collections.get(name)
     if as_json:
         print_json(_summary(summary))
     else:
         say(
             f"{name}: FPIR at most {summary.collection.fpir_target:g}; {_supported(summary)}, {summary.num_people} "
-            f"enrolled."
+            f"enrolled.{_who_looks(summary.collection)}"
         )
 
 
@@ -164,6 +201,15 @@ def delete(
         )
 
 
+def _who_looks(record: CollectionRecord) -> str:
+    """A sentence where people look before anybody is named; nothing where nobody must."""
+    if record.review == "two-person":
+        return " Two people look before a search names anybody."
+    if record.beyond_evidence == "review":
+        return " With more people than the evidence supports, two people look before a search names anybody."
+    return ""
+
+
 def _limit(summary: CollectionSummary) -> str:
     return "none: no calibration" if summary.n_max is None else f"{summary.n_max:,}"
 
@@ -181,6 +227,8 @@ def _summary(summary: CollectionSummary) -> dict[str, object]:
         **to_json(summary.collection),
         "num_people": summary.num_people,
         "num_templates": summary.num_templates,
+        "num_users": summary.num_users,
         "n_max": summary.n_max,
+        "floor_similarity": summary.floor_similarity,
         "is_searchable": summary.is_searchable,
     }

@@ -185,7 +185,7 @@ def print_search(results: list[tuple[Path, SearchResult]]) -> None:
         )
     for photo, result in results:
         if result.review_id is not None:
-            say(f"{photo.name}: two people look first; then see assent review show {result.review_id}")
+            say(f"{photo.name}: two people look first; then see assent review outcome {result.review_id}")
     if not policies:
         say("Nobody is enrolled with a live consent: nothing was compared.")
 

@@ -10,7 +10,21 @@ from typing import Annotated
 
 import typer
 
-from assent.cli import calibrate, collection, consent, demo, faces, keys, log, models, person
+from assent.cli import (
+    audit,
+    audit_runs,
+    calibrate,
+    collection,
+    consent,
+    demo,
+    faces,
+    keys,
+    log,
+    models,
+    person,
+    review,
+    serve,
+)
 from assent.cli.common import report
 from assent.errors import AssentError, UsageError
 from assent.version import __version__
@@ -49,12 +63,14 @@ def front_page(
     ctx.obj = data
 
 
-for module in (person, consent, collection, models, keys, log):
+audit_runs.add_to(audit.app)
+for module in (person, consent, collection, review, models, keys, log, audit):
     app.add_typer(module.app)
 faces.add_to(app)
 app.command("export")(person.export)
 app.command("calibrate")(calibrate.calibrate)
 app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
 
 
 def main() -> None:

@@ -308,6 +308,7 @@ class Assent:
         """
         self._ctx.require(Role.ADMIN)
         try:
+            from assent.evaluation.pictures import ReadOptions
             from assent.service.calibrating import CalibrationOptions, calibrate_folders
         except ModuleNotFoundError as error:
             raise UsageError(
@@ -321,8 +322,9 @@ class Assent:
             options=CalibrationOptions(
                 description=description,
                 inspection=inspection,
-                max_bytes=self.settings.max_image_bytes,
-                max_pixels=self.settings.max_image_pixels,
+                read=ReadOptions(
+                    max_bytes=self.settings.max_image_bytes, max_pixels=self.settings.max_image_pixels
+                ),
             ),
             listings=listings,
             exclusions=exclusions,
@@ -343,6 +345,15 @@ class Assent:
         """
         self._ctx.require(Role.ADMIN)
         self._ctx.records.rotate_master_key()
+
+    def warm_up(self) -> None:
+        """Load the networks now rather than at the first photo.
+
+        Raises:
+            ModelMissing: not pulled yet.
+            ModelCorrupt: a file is not what it was.
+        """
+        self._ctx.engine.warm_up()
 
     def now(self) -> datetime:
         """The present moment by this data folder's clock."""

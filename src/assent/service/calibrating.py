@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from assent.calibration.curve import Population, Recipe, ReferenceKind
@@ -21,20 +20,19 @@ from assent.calibration.profile import CalibrationProfile
 from assent.calibration.samples import Samples
 from assent.calibration.table import MeasureOptions
 from assent.calibration.trials import TopPair, nonmated_trials
-from assent.errors import ImageError, TooFewTrials, UsageError
+from assent.errors import TooFewTrials, UsageError
+from assent.evaluation.labelled import LabelledImage, list_images, without_exclusions
+from assent.evaluation.pictures import (
+    Acquired,
+    ReadOptions,
+    acquire_picture,
+    first_of_duplicates,
+    picture_chip,
+)
+from assent.evaluation.sheets import Tile, draw_sheet, png_of
 from assent.models.files import write_atomically
-from assent.service.labelled import LabelledImage, list_images, without_exclusions
-from assent.service.pictures import encode_png
-from assent.types import Bool, Face, Float32, UInt8
-from assent.vision.decode import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, decode_image
+from assent.types import UInt8
 from assent.vision.engine import FaceEngine
-from assent.vision.quality import PROBE_GATE, QualityGate
-
-MAX_DUPLICATE_BITS = 28
-"""Two pictures of one person whose chips' 256-bit hashes differ in at most this many bits are one picture."""
-
-_NEAR_DUPLICATE = "near-duplicate"
-_HASH_SIDE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +43,17 @@ class CalibrationOptions:
         description: who these people are and what the pictures are like, in words.
         sources: names of the data sets; the folders' and listings' names where empty.
         inspection: what became of the look at the top pairs.
-        gate: pictures whose face it refuses give no template, as at search time.
+        read: how pictures are read, and the gate: pictures whose face it refuses give no template.
         measure: intervals and split.
         created: the day to write; None for today (UTC).
-        max_bytes: largest file that is opened.
-        max_pixels: largest image that is decoded.
     """
 
     description: str
     sources: tuple[str, ...] = ()
     inspection: str = "not inspected"
-    gate: QualityGate = PROBE_GATE
+    read: ReadOptions = field(default_factory=ReadOptions)
     measure: MeasureOptions = field(default_factory=MeasureOptions)
     created: date | None = None
-    max_bytes: int = DEFAULT_MAX_BYTES
-    max_pixels: int = DEFAULT_MAX_PIXELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +88,6 @@ class AcquiredSamples:
     samples: Samples
     failures: dict[str, int]
     num_near_duplicates: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Acquired:
-    """One picture's template and hash, or why there is none."""
-
-    template: Float32 | None = None
-    chip_hash: Bool | None = None
-    failure: str = ""
 
 
 def calibrate_folders(
@@ -178,15 +163,17 @@ def acquire(
     Raises:
         TooFewTrials: no picture gave a template.
     """
-    acquired: list[_Acquired] = []
+    acquired: list[Acquired] = []
     for image in images:
-        acquired.append(_acquire_one(engine, image, options))
+        acquired.append(acquire_picture(engine, image.path, options.read))
         if progress is not None:
             progress(len(acquired), len(images))
     failures = Counter(item.failure for item in acquired if item.failure)
     if len(images) == sum(failures.values()):
         raise TooFewTrials(f"expected pictures with a face; none of {len(images)} gave a template.")
-    is_new = _first_of_duplicates(images, acquired)
+    is_new = first_of_duplicates(
+        [(image.group, image.subject) for image in images], [item.chip_hash for item in acquired]
+    )
     none = np.zeros(engine.dim, np.float32)
     samples = Samples(
         templates=np.array([none if x.template is None else x.template for x in acquired], np.float32),
@@ -196,31 +183,6 @@ def acquire(
         acquired=np.array([x.template is not None for x in acquired]),
     )
     return AcquiredSamples(samples.take(is_new), dict(sorted(failures.items())), int((~is_new).sum()))
-
-
-def subject_face(faces: Sequence[Face], width_px: int, height_px: int) -> Face | None:
-    """The face a labelled picture is of: large and near the middle; None where there is none.
-
-    The largest box less twice the squared distance of its centre from the picture's, as is usual for
-    pictures cut around one face with bystanders at the edge.
-    """
-
-    def prominence(face: Face) -> float:
-        x0, y0, x1, y1 = (float(v) for v in face.box_xyxy)
-        off_middle = ((x0 + x1 - width_px) / 2) ** 2 + ((y0 + y1 - height_px) / 2) ** 2
-        return (x1 - x0) * (y1 - y0) - 2 * off_middle
-
-    return max(faces, key=prominence, default=None)
-
-
-def chip_hash(chip_rgb: UInt8) -> Bool:
-    """(256,) bool: is each of 16 x 16 cells brighter than its left neighbour.
-
-    Of the aligned chip, so that the same picture in another size, cut or compression has nearly the same.
-    """
-    grey = cv2.cvtColor(chip_rgb, cv2.COLOR_RGB2GRAY)
-    cells = cv2.resize(grey, (_HASH_SIDE + 1, _HASH_SIDE), interpolation=cv2.INTER_AREA).astype(np.int16)
-    return np.asarray((cells[:, 1:] > cells[:, :-1]).ravel(), np.bool_)
 
 
 def write_sheet(
@@ -241,62 +203,23 @@ def write_sheet(
             "expected pictures of at least two people in one data set; there is no pair to show."
         )
     paths = {image.image_id: image for image in images}
-    tiles = []
-    for number, pair in enumerate(pairs, start=1):
-        chips = [_chip(engine, paths[image], options) for image in (pair.first_image, pair.second_image)]
-        tile = np.pad(np.concatenate(chips, axis=1), ((24, 6), (3, 3), (0, 0)), constant_values=255)
-        label = f"{number}: {pair.score:.3f}"
-        cv2.putText(tile, label, (6, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (0, 0, 0), 1, cv2.LINE_AA)
-        tiles.append(tile)
-    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % 5)
-    rows = [np.concatenate(tiles[k : k + 5], axis=1) for k in range(0, len(tiles), 5)]
-    write_atomically(folder / "top-nonmated.png", encode_png(np.concatenate(rows)))
+    tiles = [
+        Tile(
+            _chip(engine, paths[pair.first_image], options),
+            _chip(engine, paths[pair.second_image], options),
+            f"{number}: {pair.score:.3f}",
+        )
+        for number, pair in enumerate(pairs, start=1)
+    ]
+    write_atomically(folder / "top-nonmated.png", png_of(draw_sheet(tiles)))
     lines = ["number,score,first_image,second_image"]
     lines += [f"{n},{p.score:.4f},{p.first_image},{p.second_image}" for n, p in enumerate(pairs, start=1)]
     write_atomically(folder / "top-nonmated.csv", ("\n".join(lines) + "\n").encode())
     return folder / "top-nonmated.png"
 
 
-def _acquire_one(engine: FaceEngine, image: LabelledImage, options: CalibrationOptions) -> _Acquired:
-    try:
-        image_rgb = _decode(image, options)
-    except ImageError:
-        return _Acquired(failure="unreadable")
-    height, width = image_rgb.shape[:2]
-    face = subject_face(engine.faces(image_rgb, gate=options.gate), width, height)
-    if face is None:
-        return _Acquired(failure="no face")
-    if not face.quality.is_good:
-        return _Acquired(failure=str(face.quality.reasons[0]))
-    chip = engine.chips(image_rgb, face.landmarks_xy[None])[0, 0]
-    return _Acquired(engine.templates(image_rgb, [face])[0], chip_hash(chip))
-
-
-def _decode(image: LabelledImage, options: CalibrationOptions) -> UInt8:
-    try:
-        data = image.path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{image.image_id} cannot be read: {error.strerror}.") from error
-    return decode_image(data, max_bytes=options.max_bytes, max_pixels=options.max_pixels).image_rgb
-
-
-def _first_of_duplicates(images: Sequence[LabelledImage], acquired: Sequence[_Acquired]) -> Bool:
-    """(N,) bool: false where an earlier picture of the same person is the same picture."""
-    seen: dict[tuple[str, str], list[Bool]] = {}
-    is_new = np.ones(len(images), np.bool_)
-    for row, (image, item) in enumerate(zip(images, acquired, strict=True)):
-        if item.chip_hash is None:
-            continue
-        earlier = seen.setdefault((image.group, image.subject), [])
-        is_new[row] = all(np.count_nonzero(other != item.chip_hash) > MAX_DUPLICATE_BITS for other in earlier)
-        earlier.append(item.chip_hash)
-    return is_new
-
-
 def _chip(engine: FaceEngine, image: LabelledImage, options: CalibrationOptions) -> UInt8:
-    image_rgb = _decode(image, options)
-    height, width = image_rgb.shape[:2]
-    face = subject_face(engine.faces(image_rgb, gate=options.gate), width, height)
-    if face is None:
+    chip = picture_chip(engine, image.path, options.read)
+    if chip is None:
         raise UsageError(f"{image.image_id} changed while it was being measured.")
-    return np.asarray(engine.chips(image_rgb, face.landmarks_xy[None])[0, 0], np.uint8)
+    return chip

@@ -102,10 +102,17 @@ class Collections:
 
     def list(self) -> tuple[CollectionSummary, ...]:
         """All collections, by name. Raises ``Forbidden``: the caller has no role for it."""
+        return tuple(self.get(record.name) for record in self.records())
+
+    def records(self) -> tuple[CollectionRecord, ...]:
+        """All collections' purposes, policies and models, by name, without counting who is in them.
+
+        Raises:
+            Forbidden: the caller has no role for it.
+        """
         self._ctx.require(*_READERS)
         with self._ctx.records.reading() as tx:
-            names = [record.name for record in tx.collections()]
-        return tuple(self.get(name) for name in names)
+            return tuple(tx.collections())
 
     def get(self, name: str) -> CollectionSummary:
         """One collection.
@@ -122,6 +129,17 @@ class Collections:
             num_users = len(tx.users(name))
         n_max, floor = self._limits(record, live)
         return CollectionSummary(record, live.size, num_templates, n_max, num_users, floor)
+
+    def record(self, name: str) -> CollectionRecord:
+        """One collection's purpose, policy and model, without counting who is in it: quick, however large it is.
+
+        Raises:
+            Forbidden: the caller has no role for it.
+            NotFound: there is none of that name.
+        """
+        self._ctx.require(*_READERS)
+        with self._ctx.records.reading() as tx:
+            return tx.collection(name)
 
     def _limits(self, record: CollectionRecord, live: LiveGallery) -> tuple[int | None, float | None]:
         """How many people the evidence supports, and what a candidate must reach among those there are."""

@@ -10,11 +10,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assent.calibration.profile import CalibrationProfile, builtin_profile
+from assent.calibration.profile import CalibrationProfile
 from assent.config import Settings
-from assent.errors import CalibrationError, Forbidden, NoCalibration
+from assent.errors import Forbidden
 from assent.models.store import ModelStore
 from assent.service.galleries import Galleries
+from assent.service.profiles import find_profile
 from assent.store.access import AccessKey, Role
 from assent.store.records import Records
 
@@ -27,17 +28,6 @@ Clock = Callable[[], datetime]
 def default_actor() -> str:
     """Who asks when nobody says so: the operating system's user number, which names nobody."""
     return f"os-user-{os.getuid()}" if hasattr(os, "getuid") else "os-user"
-
-
-def _read_profile(path: Path) -> CalibrationProfile:
-    try:
-        return CalibrationProfile.from_json(path.read_bytes())
-    except OSError as error:
-        raise CalibrationError(
-            f"the calibration {path} cannot be read: {error.strerror}; make it readable, or remove it"
-        ) from error
-    except CalibrationError as error:
-        raise CalibrationError(f"{path}: {error.message}") from error
 
 
 class _Loaded:
@@ -132,21 +122,8 @@ class Context:
         """
         with self._loaded.lock:
             if model_digest not in self._loaded.profiles:
-                self._loaded.profiles[model_digest] = self._find_profile(model_digest)
+                self._loaded.profiles[model_digest] = find_profile(self.calibrations_dir, model_digest)
             return self._loaded.profiles[model_digest]
-
-    def _find_profile(self, model_digest: str) -> CalibrationProfile:
-        own = [_read_profile(path) for path in sorted(self.calibrations_dir.glob("*.json"))]
-        matching = [profile for profile in own if profile.model_digest == model_digest]
-        if matching:
-            return max(matching, key=lambda profile: profile.created)
-        profile = builtin_profile(model_digest)
-        if profile is None:
-            raise NoCalibration(
-                f"there is no calibration for the model {model_digest[:12]}, and no score without an error rate; "
-                f"make one with `assent calibrate --images DIR` (a folder per person)"
-            )
-        return profile
 
     def forget_profiles(self) -> None:
         """Read the calibrations anew at the next search."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -126,6 +126,25 @@ class Galleries:
         """Drop every template from memory."""
         with self._lock:
             self._places.clear()
+
+    def follow(self, tx: Reading, collection_ids: Iterable[str]) -> None:
+        """Take out of memory at once who left these collections; a gallery that cannot follow is dropped whole.
+
+        Args:
+            tx: begun after they left.
+            collection_ids: which; those that are not in memory, or not in the records, are dropped.
+        """
+        chosen = set(collection_ids)
+        with self._lock:
+            held = {key: place for key, place in self._places.items() if key[0] in chosen}
+        there = {record.id: record for record in tx.collections()} if held else {}
+        for (collection_id, among), place in held.items():
+            with place.lock:
+                record = there.get(collection_id)
+                if record is None:
+                    place.gallery = None
+                elif place.gallery is not None and place.gallery.epoch < record.epoch:
+                    self._bring_up_to_date(place, tx, record, among)
 
     def _place(self, collection_id: str, among: Among) -> _Place:
         with self._lock:

@@ -46,14 +46,23 @@ class Logbook:
         self._file = CheckpointFile(ctx.settings.checkpoint_path)
         self.origin = origin_of(ctx.records.store_id)
 
-    def entries(self, *, kinds: Sequence[str] = ()) -> list[JsonObject]:
+    def entries(
+        self, *, kinds: Sequence[str] = (), after_seq: int = 0, limit: int | None = None
+    ) -> list[JsonObject]:
         """The record of acts, oldest first: random ids and numbers only.
 
         Args:
             kinds: only these kinds of act; all when empty.
+            after_seq: only entries after this one; 0 for the beginning.
+            limit: at most so many; None for all.
         """
         self._ctx.require(Role.ADMIN)
         with self._ctx.records.reading() as tx:
+            found = tx.log_entries(
+                after_seq=after_seq,
+                limit=limit if len(kinds) < 2 else None,
+                kind=kinds[0] if len(kinds) == 1 else None,
+            )
             return [
                 {
                     "seq": entry.seq,
@@ -63,9 +72,19 @@ class Logbook:
                     "leaf_sha256": entry.leaf_sha256,
                     **entry.body,
                 }
-                for entry in tx.log_entries()
+                for entry in found
                 if not kinds or entry.kind in kinds
-            ]
+            ][:limit]
+
+    def num_entries(self) -> int:
+        """How many acts are recorded; nothing is read but their number.
+
+        Raises:
+            Forbidden: the caller is no admin.
+        """
+        self._ctx.require(Role.ADMIN)
+        with self._ctx.records.reading() as tx:
+            return tx.num_log_entries()
 
     def checkpoint(self, *, start_anew: bool = False) -> Checkpoint:
         """Sign the log as it is now and append that to the file of checkpoints; where nothing was added, the last.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from assent.errors import IncompleteConsent, UsageError
+from assent.errors import AssentError, IncompleteConsent, UsageError
 from assent.service.context import Context
 from assent.service.images import read_document
 from assent.store.access import Role
@@ -69,7 +70,9 @@ class People:
         """
         self._ctx.require(Role.ENROLLER)
         with self._ctx.records.transaction() as tx:
-            return tuple(tx.erase_person(ref))
+            receipts = tuple(tx.erase_person(ref))
+        _forget(self._ctx, receipts)
+        return receipts
 
     def rename(self, ref: str, *, name: str | None) -> PersonRecord:
         """Correct a person's name, or take it away (GDPR Art. 16).
@@ -260,7 +263,9 @@ class Consents:
         """
         self._ctx.require(Role.ENROLLER)
         with self._ctx.records.transaction() as tx:
-            return tx.withdraw(consent_id, reason=reason, channel=channel)
+            receipt = tx.withdraw(consent_id, reason=reason, channel=channel)
+        _forget(self._ctx, [receipt])
+        return receipt
 
     def sweep(self) -> tuple[ReceiptRecord, ...]:
         """Withdraw every consent whose term has ended; searches have ignored it since that moment.
@@ -270,7 +275,21 @@ class Consents:
         self._ctx.require(Role.ENROLLER)
         with self._ctx.records.transaction() as tx:
             tx.sweep_reviews()
-            return tuple(tx.sweep_expired())
+            receipts = tuple(tx.sweep_expired())
+        _forget(self._ctx, receipts)
+        return receipts
+
+
+def _forget(ctx: Context, receipts: Iterable[ReceiptRecord]) -> None:
+    """Take out of memory who left: no search would find them, but a server would keep them."""
+    collection_ids = {place.collection_id for receipt in receipts for place in receipt.destroyed}
+    if not collection_ids:
+        return
+    try:
+        with ctx.records.reading() as tx:
+            ctx.galleries.follow(tx, collection_ids)
+    except AssentError:
+        ctx.galleries.forget()  # what was withdrawn is withdrawn; the next search reads the gallery anew
 
 
 def _end_of_term(given_at: datetime, term: timedelta) -> datetime:

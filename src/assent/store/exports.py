@@ -69,14 +69,19 @@ class ExportReads(TemplateReads, LogReads, ReceiptReads):
         return [_json(dict(row)) for row in self._connection.execute(query).mappings()]
 
     def _reviews_of(self, person_id: str) -> list[JsonObject]:
-        """The pairs with the person that two people were asked to look at."""
+        """The pairs with the person that two people were asked to look at.
+
+        How alike they are is said once two have judged: whoever exports may be a reviewer too, who must not know.
+        """
         query = sa.select(
             review_pairs.c.review_id,
             review_pairs.c.similarity,
             review_pairs.c.fmr_at_score,
             review_pairs.c.outcome,
         ).where(review_pairs.c.person_id == person_id)
-        return [dict(row) for row in self._connection.execute(query).mappings()]
+        rows = [dict(row) for row in self._connection.execute(query).mappings()]
+        hidden = {"similarity": None, "fmr_at_score": None}
+        return [row if row["outcome"] is not None else {**row, **hidden} for row in rows]
 
 
 def _json(values: JsonObject) -> JsonObject:

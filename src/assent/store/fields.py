@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
@@ -48,7 +49,8 @@ def line(field: str, value: object, *, max_chars: int, error: type[AssentError] 
 def aware_time(field: str, value: object, *, error: type[AssentError] = UsageError) -> datetime:
     """``value`` in UTC, where it is a time with a time zone."""
     if isinstance(value, datetime) and value.tzinfo is not None:
-        return value.astimezone(UTC)
+        with suppress(OverflowError):  # the first and last day there are have no UTC everywhere
+            return value.astimezone(UTC)
     raise error(f"{field} must be a time with a time zone, got {_shown(value)}")
 
 

@@ -185,6 +185,22 @@ class FaceEngine:
         """Unit embeddings (N, D) float32 of aligned chips (N, S, S, 3) uint8, one each, no averaging."""
         return self._embedder.get().unit_embeddings(chips_rgb)
 
+    def warm_up(self) -> None:
+        """Load every network and run it once, so that the first photo takes no longer than the next.
+
+        Raises:
+            ModelMissing, ModelCorrupt: a file is not there or not the manifest's.
+        """
+        self.detect(np.zeros((480, 640, 3), np.uint8))
+        if self._trees is not None:
+            self._trees.get()
+        size_px = self._template.size_px
+        self.embed_chips(np.zeros((len(self._recipe.views), size_px, size_px, 3), np.uint8))
+
+    def raw_embeddings(self, chips_rgb: UInt8) -> Float32:
+        """The network's raw output (N, D) float32 for aligned chips; its length means something to dlib's users."""
+        return self._embedder.get().embeddings(chips_rgb)
+
     def release(self) -> None:
         """Drop the networks from memory; the next call loads them again."""
         for part in (self._finder, self._embedder, self._trees):

@@ -1,79 +1,27 @@
 """The service that calibrates from folders, with an engine of paper instead of networks."""
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-import cv2
-import numpy as np
 import pytest
 from PIL import Image
 
 from assent.calibration.profile import CalibrationProfile, ReferenceKind, builtin_profile, builtin_profiles
 from assent.calibration.table import MeasureOptions
 from assent.calibration.trials import mated_trials, nonmated_trials
-from assent.errors import ModelError, TooFewTrials, UsageError
+from assent.errors import ModelError, TooFewTrials
+from assent.evaluation.labelled import list_images
 from assent.service.calibrating import (
     CalibrationOptions,
     acquire,
     calibrate_folders,
-    chip_hash,
-    subject_face,
 )
-from assent.service.labelled import list_images, without_exclusions
-from assent.types import Face, Quality, QualityReason, UInt8
 from assent.vision.engine import FaceEngine
-from assent.vision.quality import QualityGate
 from assent.vision.recipe import DEFAULT_RECIPE, LANDMARK_RECIPE
+from tests.unit.evaluation.paper import PaperEngine, paper, write_people
 
 OPTIONS = CalibrationOptions("made-up patterns", measure=MeasureOptions(num_replicates=20))
-
-
-def make_face(box=(0, 0, 32, 32), reasons=()):
-    quality = Quality(20.0, 1.0, 100.0, 0.0, 0.9, reasons)
-    return Face(np.array(box, np.float32), np.zeros((5, 2), np.float32), 0.9, quality)
-
-
-@dataclass
-class PaperEngine:
-    """Sees a face in every picture that is not black, and refuses dark ones; a face is its coarse pattern."""
-
-    model_digest: str = "p" * 64
-    dim: int = 48
-    recipe: object = LANDMARK_RECIPE
-    gates: list[QualityGate] = field(default_factory=list)
-
-    def faces(self, image_rgb, *, gate):
-        self.gates.append(gate)
-        if image_rgb.max() < 5:
-            return []
-        return [make_face(reasons=(QualityReason.DARK,) if image_rgb.mean() < 30 else ())]
-
-    def templates(self, image_rgb, faces):
-        cells = cv2.resize(image_rgb, (4, 4), interpolation=cv2.INTER_AREA).astype(np.float32).ravel() - 128
-        return np.repeat((cells / np.linalg.norm(cells))[None], len(faces), axis=0)
-
-    def chips(self, image_rgb, landmarks_xy):
-        return cv2.resize(image_rgb, (150, 150))[None, None]
-
-
-def paper() -> FaceEngine:
-    return cast(FaceEngine, PaperEngine())
-
-
-def write_people(folder: Path, num_people: int, *, seed=0, pictures=3):
-    rng = np.random.default_rng(seed)
-    for person in range(num_people):
-        pattern = rng.integers(40, 216, (4, 4, 3))
-        for picture in range(pictures):
-            pixels = np.kron(pattern, np.ones((8, 8, 1))) + rng.normal(0, 60, (4, 4, 1)).repeat(8, 0).repeat(
-                8, 1
-            )
-            pixels += rng.normal(0, 8, (32, 32, 3))  # else all hashes would be of flat cells
-            path = folder / f"person{person:03}" / f"{picture}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(path)
 
 
 @pytest.fixture(scope="module")
@@ -140,66 +88,6 @@ def test_the_same_picture_twice_counts_once(tmp_path):
     assert len(acquired.samples) == 7
 
 
-def test_a_listing_gives_subjects_and_groups(people, tmp_path):
-    rows = ["image,subject,group", f"{people}/person000/0.png,ann,a", f"{people}/person001/0.png,bob,b"]
-    listing = tmp_path / "listing.csv"
-    listing.write_text("\n".join(rows))
-    images = list_images([], [listing])
-    assert [(image.subject, image.group) for image in images] == [("ann", "a"), ("bob", "b")]
-    listing.write_text("\n".join(row.rsplit(",", 1)[0] for row in rows))
-    assert {image.group for image in list_images([], [listing])} == {"listing.csv"}
-
-
-def test_a_listing_may_name_its_pictures(people, tmp_path):
-    listing = tmp_path / "listing.csv"
-    listing.write_text(
-        f"id,image,subject\nset/1,{people}/person000/0.png,ann\n,{people}/person001/0.png,bob\n"
-    )
-    assert [image.image_id for image in list_images([], [listing])] == ["set/1", f"{people}/person001/0.png"]
-
-
-def test_exclusions_are_applied_or_refused(people, tmp_path):
-    images = list_images([people])
-    exclusions = tmp_path / "exclusions.csv"
-    exclusions.write_text("image,reason\npeople/person000/0.png,label error\n")
-    kept, num_excluded = without_exclusions(images, exclusions)
-    assert (len(kept), num_excluded) == (len(images) - 1, 1)
-    assert without_exclusions(images, None) == (images, 0)
-    exclusions.write_text("image,reason\npeople/person000/9.png,typing error\n")
-    with pytest.raises(UsageError, match="excludes 1 pictures that are not there"):
-        without_exclusions(images, exclusions)
-
-
-@pytest.mark.parametrize("text", ["", "image\na.png\n", "image,reason\na.png,\n", "reason\nx\n"])
-def test_a_malformed_exclusion_is_refused(people, tmp_path, text):
-    path = tmp_path / "exclusions.csv"
-    path.write_text(text)
-    if not text:
-        assert without_exclusions([], path) == ([], 0)
-        return
-    with pytest.raises(UsageError, match="line 2: expected the columns image, reason"):
-        without_exclusions(list_images([people]), path)
-
-
-def test_what_is_not_there_is_refused(people, tmp_path):
-    (tmp_path / "empty").mkdir()
-    binary = tmp_path / "binary.csv"
-    binary.write_bytes(b"\xff\xfe\x00")
-    lost = tmp_path / "lost.csv"
-    lost.write_text("image,subject\ngone.png,ann\n")
-    for folders, listings in (
-        ([tmp_path / "nowhere"], []),
-        ([tmp_path / "empty"], []),
-        ([], []),
-        ([people, people], []),
-        ([], [tmp_path / "nowhere.csv"]),
-        ([], [binary]),
-        ([], [lost]),
-    ):
-        with pytest.raises(UsageError):
-            list_images(folders, listings)
-
-
 def test_too_few_people_write_nothing(tmp_path):
     write_people(tmp_path / "people", 19)
     with pytest.raises(TooFewTrials, match="at least 20 people; got 19"):
@@ -222,30 +110,6 @@ def test_a_profile_that_cannot_be_written_leaves_the_old_one(people, tmp_path):
     assert out.parent.read_text() == "a file where a folder should be"
 
 
-def test_the_subject_is_large_and_in_the_middle():
-    middle, corner, small = (
-        make_face((80, 80, 170, 170)),
-        make_face((0, 0, 100, 100)),
-        make_face((115, 115, 135, 135)),
-    )
-    assert subject_face([corner, small, middle], 250, 250) is middle
-    assert subject_face([corner, small], 250, 250) is small
-    assert subject_face([], 250, 250) is None
-
-
-def test_a_hash_survives_size_and_compression_but_not_another_face():
-    rng = np.random.default_rng(1)
-
-    def resized(image, side) -> UInt8:
-        return np.asarray(cv2.resize(image, (side, side)), np.uint8)
-
-    chip, other = (resized(rng.integers(0, 255, (12, 12, 3), np.uint8), 150) for _ in range(2))
-    encoded = cv2.imencode(".jpg", resized(resized(chip, 90), 150), [cv2.IMWRITE_JPEG_QUALITY, 60])[1]
-    compressed = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
-    assert np.count_nonzero(chip_hash(chip) != chip_hash(compressed)) <= 20
-    assert np.count_nonzero(chip_hash(chip) != chip_hash(other)) > 80
-
-
 def test_a_committed_exclusion_says_why():
     folder = Path(__file__).resolve().parents[3] / "src" / "assent" / "calibration" / "profiles"
     for path in folder.glob("*.csv"):
@@ -257,7 +121,7 @@ def test_a_committed_exclusion_says_why():
 def test_the_gate_is_the_one_of_the_options(people):
     engine = PaperEngine()
     acquire(cast(FaceEngine, engine), list_images([people])[:2], OPTIONS)
-    assert engine.gates == [OPTIONS.gate] * 2
+    assert engine.gates == [OPTIONS.read.gate] * 2
 
 
 def test_a_profile_is_json_anyone_can_read(people, tmp_path):

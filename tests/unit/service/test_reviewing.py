@@ -220,6 +220,17 @@ def test_pictures_are_kept_only_where_people_look(club: Assent, demo_photos: Pat
         assert tx.thumbnails("club", "ana") == []
 
 
+def test_an_export_says_how_alike_only_once_two_have_judged(reviewed: Assent, demo_photos: Path) -> None:
+    review_id = asked(reviewed, demo_photos)
+    judge(reviewed, "rev-1", "same")
+    [pending] = reviewed.people.export("ana")["reviews"]
+    assert pending == {"review_id": review_id, "similarity": None, "fmr_at_score": None, "outcome": None}
+    judge(reviewed, "rev-2", "same")
+    [decided] = reviewed.people.export("ana")["reviews"]
+    assert decided["outcome"] == "confirmed"
+    assert decided["similarity"] > 80
+
+
 def test_a_verdict_is_one_of_three(reviewed: Assent, demo_photos: Path) -> None:
     asked(reviewed, demo_photos)
     who = reviewer(reviewed, "rev-1")

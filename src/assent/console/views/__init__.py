@@ -1,0 +1,18 @@
+"""What each page of the console does; every one asks the service and formats the answer."""
+
+from assent.console.views import collections, consents, home, keys, log, people, photos, reviews, search
+from assent.console.visit import Page
+
+PAGES: tuple[Page, ...] = (
+    *home.PAGES,
+    *search.PAGES,
+    *people.PAGES,
+    *consents.PAGES,
+    *photos.PAGES,
+    *collections.PAGES,
+    *reviews.PAGES,
+    *log.PAGES,
+    *keys.PAGES,
+)
+
+__all__ = ["PAGES"]

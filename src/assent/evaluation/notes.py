@@ -1,0 +1,113 @@
+"""What a reader must know of the data before believing the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from assent.evaluation.evidence import Evidence
+from assent.evaluation.gallery import largest_gallery
+from assent.evaluation.result import Note, OperatingPoint
+
+_MANY_TIES = 0.5
+
+
+def notes_on(evidence: Evidence, point: OperatingPoint, fpir_target: float) -> tuple[Note, ...]:
+    """Notes on the comparisons and on the headline.
+
+    Args:
+        evidence: the comparisons.
+        point: rates at the audit's threshold.
+        fpir_target: of the user's gallery.
+    """
+    return (*_on_data(evidence), *_on_scores(evidence), *_on_point(evidence, point, fpir_target))
+
+
+def _on_data(evidence: Evidence) -> Iterator[Note]:
+    if not len(evidence.mated):
+        yield Note("no-mated", "there is no mated comparison: nothing is known of misses.", is_warning=True)
+    if not evidence.nonmated.total:
+        yield Note(
+            "no-nonmated",
+            "there is no nonmated comparison: nothing is known of false matches.",
+            is_warning=True,
+        )
+    if evidence.num_duplicates:
+        yield Note(
+            "duplicates",
+            f"{evidence.num_duplicates:,} comparisons repeat a probe and a reference; each row counts, so rates "
+            "lean towards what is repeated.",
+            is_warning=True,
+        )
+    if evidence.num_duplicates is None:
+        yield Note("duplicates-unknown", "too many comparisons to look for repeated ones.")
+    failures = evidence.num_mated_failures + evidence.num_nonmated_failures
+    if failures:
+        yield Note(
+            "failures",
+            f"{failures:,} comparisons have no score (failure to acquire): {evidence.num_mated_failures:,} mated "
+            f"ones count as missed, {evidence.num_nonmated_failures:,} nonmated ones are left out of fmr.",
+        )
+    if evidence.is_undirected:
+        yield Note("undirected", "each pair is listed once: both its pictures count as the one searched for.")
+
+
+def _on_scores(evidence: Evidence) -> Iterator[Note]:
+    if evidence.num_infinite:
+        yield Note(
+            "infinite",
+            f"{evidence.num_infinite:,} scores are infinite; they are below or above every threshold.",
+            is_warning=True,
+        )
+    values = np.union1d(evidence.nonmated.values, evidence.mated_scores)
+    total = evidence.nonmated.total + len(evidence.mated_scores)
+    if total and len(values) == 1:
+        yield Note("constant", "all scores are the same: no threshold tells people apart.", is_warning=True)
+    elif total and len(values) < _MANY_TIES * min(total, 10_000):
+        yield Note(
+            "ties",
+            f"{total:,} scores have {len(values):,} different values: rates move in steps, and equal scores are "
+            "in or out together.",
+        )
+    if np.isfinite(evidence.nonmated.exact_from):
+        yield Note(
+            "steps",
+            f"of more than 8 million different scores, those below {evidence.nonmated.exact_from:.6g} were "
+            "rounded up to steps; fmr there may be high by one step.",
+        )
+
+
+def _on_point(evidence: Evidence, point: OperatingPoint, fpir_target: float) -> Iterator[Note]:
+    fmr = point.fmr
+    if fmr.num_trials and not fmr.num_errors and fmr.optimistic and fmr.pessimistic:
+        strict = largest_gallery(fmr.pessimistic, fpir_target)
+        yield Note(
+            "no-false-match",
+            f"no false match was seen: the bound lies between {fmr.optimistic:.2g}, as if all comparisons were "
+            f"independent, and {fmr.pessimistic:.2g}, from disjoint pairs alone; n_max rests on the first, on the "
+            f"second it is {strict:,}.",
+            is_warning=True,
+        )
+    if point.target_fmr is not None and not point.is_supported:
+        yield Note(
+            "target-unsupported",
+            f"{fmr.num_trials:,} nonmated comparisons are too few for a false match rate of {point.target_fmr:g}: "
+            f"it would be {point.target_fmr * fmr.num_trials:.1f} of them, and 30 are needed.",
+            is_warning=True,
+        )
+    if point.threshold is not None and not evidence.is_complete_at(point.threshold):
+        yield Note(
+            "threshold-low",
+            "the threshold is below the two million highest nonmated scores: searches are not reported, and "
+            "false matches by group count only these.",
+            is_warning=True,
+        )
+    if evidence.mated_scores.size and evidence.nonmated.total:
+        middle = np.searchsorted(np.cumsum(evidence.nonmated.counts), evidence.nonmated.total / 2)
+        if float(np.median(evidence.mated_scores)) < evidence.nonmated.values[middle]:
+            yield Note(
+                "upside-down",
+                "most mated scores are lower than most nonmated ones: are these distances?",
+                is_warning=True,
+            )

@@ -1,0 +1,1 @@
+"""The operations: each parses, calls one method of the service, and formats."""

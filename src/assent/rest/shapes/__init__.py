@@ -1,0 +1,1 @@
+"""Requests and answers as pydantic models; OpenAPI is made from them."""

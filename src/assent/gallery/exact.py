@@ -13,6 +13,7 @@ from assent.gallery.index import (
     Hit,
     Keys,
     Rows,
+    begin_with,
     check_limit,
     checked_rows,
     checked_templates,
@@ -89,11 +90,12 @@ class ExactIndex:
         live = rows.expires_s > now_s
         return [_best(rows, probe, live, limit, min_score) for probe in array]
 
-    def batches(self) -> Iterator[Rows]:
-        """Everything that is held (see ``Index.batches``)."""
+    def batches(self, prefix: str = "") -> Iterator[Rows]:
+        """What is held (see ``Index.batches``)."""
         rows = self._rows
-        for start in range(0, len(rows.keys), _ROWS_AT_ONCE):
-            part = slice(start, start + _ROWS_AT_ONCE)
+        wanted = begin_with(rows.keys, prefix)
+        for start in range(wanted.start, wanted.stop, _ROWS_AT_ONCE):
+            part = slice(start, min(start + _ROWS_AT_ONCE, wanted.stop))
             yield Rows(rows.keys[part], rows.templates[part], rows.expires_s[part])
 
     def save(self, path: Path, seal: Seal, *, prefix: str = "") -> Saved:

@@ -20,6 +20,7 @@ from assent.gallery.index import (
     Hit,
     Keys,
     Rows,
+    begin_with,
     check_limit,
     checked_rows,
     checked_templates,
@@ -117,13 +118,11 @@ class FaissIndex:
         return sum(map(len, self._segments))
 
     def __contains__(self, key: str) -> bool:
-        with self._lock:
-            return bool(key) and any(s.rows_of(encoded_keys([key]))[0] >= 0 for s in self._segments)
+        return bool(key) and any(s.rows_of(encoded_keys([key]))[0] >= 0 for s in self._segments)
 
     def num_live(self, now_s: float) -> int:
         """How many may be returned (see ``Index.num_live``)."""
-        with self._lock:
-            return sum(segment.num_live(now_s) for segment in self._segments)
+        return sum(segment.num_live(now_s) for segment in self._segments)
 
     def add(self, keys: Sequence[str] | Keys, templates: Float32, *, expires_s: Float64) -> None:
         """Add templates (see ``Index.add``)."""
@@ -175,15 +174,15 @@ class FaissIndex:
             for probe, parts in zip(array, zip(*found, strict=True), strict=True)
         ]
 
-    def batches(self) -> Iterator[Rows]:
-        """Everything that is held (see ``Index.batches``)."""
+    def batches(self, prefix: str = "") -> Iterator[Rows]:
+        """What is held (see ``Index.batches``)."""
         with self._lock:
             segments, opened = self._segments, self._open.held()
-        yield opened
+        wanted = begin_with(opened.keys, prefix)
+        yield Rows(opened.keys[wanted], opened.templates[wanted], opened.expires_s[wanted])
         for segment in segments:
             if isinstance(segment, CodedSegment):
-                for start in range(0, segment.num_rows, 8192):
-                    yield segment.held(slice(start, start + 8192))
+                yield from segment.batches(prefix)
 
     def save(self, path: Path, seal: Seal, *, prefix: str = "") -> Saved:
         """Write what is held to a file (see ``Index.save``)."""

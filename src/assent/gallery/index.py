@@ -74,7 +74,7 @@ class Index(Protocol):
         """How many templates may be returned at that moment, seconds since the epoch."""
         ...
 
-    def add(self, keys: Sequence[str], templates: Float32, *, expires_s: Float64) -> None:
+    def add(self, keys: Sequence[str] | Keys, templates: Float32, *, expires_s: Float64) -> None:
         """Add templates; the next search sees them.
 
         Args:
@@ -116,8 +116,8 @@ class Index(Protocol):
         """
         ...
 
-    def batches(self) -> Iterator[Rows]:
-        """Everything that is held, some thousands at a time, as it was when the first batch was asked for."""
+    def batches(self, prefix: str = "") -> Iterator[Rows]:
+        """What is held under keys that begin so, some thousands at a time, of the rows there at the first batch."""
         ...
 
     def save(self, path: Path, seal: Seal, *, prefix: str = "") -> Saved:
@@ -210,6 +210,17 @@ def encoded_keys(keys: Sequence[str]) -> Keys:
     if any(key.endswith("\0") or not key for key in keys):
         raise UsageError("a key must have at least one character and not end in a zero one, got another")
     return encoded
+
+
+def begin_with(keys: Keys, prefix: str) -> slice:
+    """Where the keys that begin so are among keys in order."""
+    if not prefix:
+        return slice(0, len(keys))
+    wanted = prefix.encode()
+    # no UTF-8 has the byte 0xff, so whatever begins so sorts before this
+    ends = np.array([wanted, wanted + b"\xff" * max(1, keys.dtype.itemsize)], np.bytes_)
+    start, stop = np.searchsorted(keys, ends)
+    return slice(int(start), int(stop))
 
 
 def held_twice(key: str) -> UsageError:

@@ -13,18 +13,21 @@ from assent.gallery.snapshot import Columns, Saved, Seal, read_snapshot, write_s
 
 def save_rows(index: Index, path: Path, seal: Seal, *, prefix: str) -> Saved:
     """Write an index's rows whose keys begin with ``prefix`` (see ``Index.save``)."""
-    wanted = prefix.encode()
 
     def blocks() -> Iterator[Columns]:
-        for rows in index.batches():
-            chosen = np.char.startswith(rows.keys, wanted)
-            yield rows.keys[chosen], rows.templates[chosen], rows.expires_s[chosen]
+        for rows in index.batches(prefix):
+            yield rows.keys, rows.templates, rows.expires_s
 
     return write_snapshot(path, seal, blocks(), dim=index.dim)
 
 
 def load_rows(path: Path, seal: Seal, saved: Saved, *, dim: int) -> Rows:
     """The rows of a file, all of it checked (see ``Index.load``)."""
-    blocks = list(read_snapshot(path, seal, saved, dim=dim))
+    return read_rows(path, seal, count=saved.count, sha256=saved.sha256, dim=dim)
+
+
+def read_rows(path: Path, seal: Seal, *, count: int, sha256: str, dim: int) -> Rows:
+    """The rows of a file that has so many and this digest, all of it checked. Raises ``SnapshotUnusable``."""
+    blocks = list(read_snapshot(path, seal, Saved(count, sha256), dim=dim))
     keys, templates, expires_s = (np.concatenate(column) for column in zip(*blocks, strict=True))
     return Rows(keys, templates, expires_s)

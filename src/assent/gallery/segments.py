@@ -9,8 +9,9 @@ both are only ever added and marked as gone, so that a search needs no lock.
 
 from __future__ import annotations
 
+import ctypes
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,12 +20,13 @@ from typing import Any
 import numpy as np
 
 from assent.errors import IndexUnavailable, UsageError
-from assent.gallery.index import SCORE_ERROR, Keys, Rows
+from assent.gallery.index import SCORE_ERROR, Keys, Rows, begin_with
 from assent.gallery.originals import FileOriginals, MemoryOriginals, Originals
 from assent.types import Bool, Float32, Float64, Int64, UInt8
 
 NUM_CANDIDATES = 1024
 """Nearest by the short codes that are looked at again; `benchmarks/index.py` says what fewer would miss."""
+_ROWS_AT_ONCE = 8192
 _TRAIN_ROWS = 40_000
 _LEAST_TRAINED = 16 * 39
 _SPREAD = 0.97
@@ -206,16 +208,23 @@ class CodedSegment:
         return self._live.at(now_s)[0]
 
     def end(self, rows: Int64) -> None:
-        """Drop rows; what was there is overwritten, but for the short codes, which go when segments are merged."""
+        """Drop rows; what was there is overwritten, short codes too."""
         self._held[rows] = False
         self._live.end(rows)
         self._codes[rows] = 0
+        self._overwrite_short_codes(rows)
         self._originals.erase(rows)
 
     def held(self, part: slice = slice(None)) -> Rows:
         """What is held, by key."""
         at = np.flatnonzero(self._held[part]) + (part.start or 0)
         return Rows(self._keys[at], self._originals.read(at), self._live.expires_s[at])
+
+    def batches(self, prefix: str) -> Iterator[Rows]:
+        """What is held under keys that begin so, some thousands at a time."""
+        wanted = begin_with(self._keys, prefix)
+        for start in range(wanted.start, wanted.stop, _ROWS_AT_ONCE):
+            yield self.held(slice(start, min(start + _ROWS_AT_ONCE, wanted.stop)))
 
     def held_keys(self) -> Keys:
         """The keys of what is held, in order."""
@@ -283,6 +292,25 @@ class CodedSegment:
         for start in range(0, len(templates), 65536):
             part = templates[start : start + 65536] - self._mean
             self._nearest.add(np.ascontiguousarray(part @ self._turn))
+
+    def _overwrite_short_codes(self, rows: Int64) -> None:
+        packer, blocks = self._packed()
+        nothing = np.zeros(packer.code_size, np.uint8)
+        for row in rows.tolist():
+            packer.pack_1(nothing, row, blocks)
+
+    def short_codes(self, rows: Int64) -> UInt8:
+        """(len(rows), B) the short codes of rows, as they are now."""
+        packer, blocks = self._packed()
+        return np.stack([packer.unpack_1(blocks, row) for row in rows.tolist()])
+
+    def _packed(self) -> tuple[Any, UInt8]:
+        """FAISS's packer, and where it has the short codes, interleaved in blocks of rows; no copy."""
+        packer = self._nearest.get_CodePacker()
+        num_blocks = -(-self.num_rows // packer.nvec)
+        at = int(self._nearest.invlists.get_codes(0))
+        flat = (ctypes.c_uint8 * (num_blocks * packer.block_size)).from_address(at)
+        return packer, np.ctypeslib.as_array(flat).reshape(num_blocks, packer.block_size)
 
     def _nearest_rows(self, probes: Float32, limit: int, bits: UInt8 | None) -> Int64:
         """(Q, C) rows nearest by the short codes among those whose bit is set, -1 where there are fewer."""

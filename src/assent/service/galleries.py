@@ -11,6 +11,7 @@ import dataclasses
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,8 +20,14 @@ from typing import Literal
 import numpy as np
 
 from assent.calibration.profile import ReferenceKind
-from assent.gallery import ExactIndex, FaissIndex, Index
+from assent.errors import IndexUnavailable, SnapshotUnusable
+from assent.gallery import ExactIndex, FaissIndex, Index, Rows
+from assent.gallery.index import encoded_keys
+from assent.gallery.segments import concatenated
 from assent.service.policy import LiveGallery
+from assent.service.saved_galleries import SavedGalleries, SavedPart
+from assent.store.records import Records
+from assent.store.snapshots import PARTS, SnapshotRecord
 from assent.store.transaction import Reading
 from assent.store.values import CollectionRecord, GalleryRows
 from assent.types import Bool, Float32, Float64
@@ -31,6 +38,7 @@ Among = Literal["people", "users"]
 MAX_GALLERIES = 16
 """Collections held in memory at once; the one used longest ago is dropped first."""
 
+_PUT_IN_AT_ONCE = 2**20
 _FEW_CHANGES = 1000
 """People that are followed at once; where more than this and half of the gallery changed, it is read anew."""
 
@@ -92,11 +100,12 @@ class Galleries:
 
     Args:
         folder: where templates of large galleries may be kept, encrypted, while they are in use.
+        saved: where large galleries are saved, to start fast; None saves none.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, saved: SavedGalleries | None = None) -> None:
         self._lock = threading.Lock()
-        self._folder = folder
+        self._folder, self._saved = folder, saved
         self._places: OrderedDict[tuple[str, Among], _Place] = OrderedDict()
 
     def at(self, tx: Reading, collection: CollectionRecord, among: Among = "people") -> LoadedGallery:
@@ -134,6 +143,8 @@ class Galleries:
             tx: begun after they left.
             collection_ids: which; those that are not in memory, or not in the records, are dropped.
         """
+        if self._saved is not None:
+            self._saved.clean(tx)
         chosen = set(collection_ids)
         with self._lock:
             held = {key: place for key, place in self._places.items() if key[0] in chosen}
@@ -145,6 +156,27 @@ class Galleries:
                     place.gallery = None
                 elif place.gallery is not None and place.gallery.epoch < record.epoch:
                     self._bring_up_to_date(place, tx, record, among)
+
+    def save(self, records: Records) -> int:
+        """Save the large ones that are in memory; how many parts were written. Searches and changes go on.
+
+        Raises:
+            IndexUnavailable: the disk refuses; what was saved before still is.
+        """
+        if self._saved is None:
+            return 0
+        with self._lock:
+            held = {key[0]: place for key, place in self._places.items() if key[1] == "people"}
+        with records.reading() as tx:
+            saved = self._saved
+            chosen = [c for c in tx.collections() if c.id in held and saved.is_large(tx, c)]
+        num_saved = 0
+        for collection in chosen:
+            with held[collection.id].lock:
+                gallery = held[collection.id].gallery
+            if gallery is not None:
+                num_saved += saved.save(records, collection, gallery.epoch, gallery.indexes)
+        return num_saved
 
     def _place(self, collection_id: str, among: Among) -> _Place:
         with self._lock:
@@ -172,7 +204,27 @@ class Galleries:
     def _load(self, tx: Reading, collection: CollectionRecord, among: Among) -> LoadedGallery:
         indexes = {kind: self._new_index(collection.dim) for kind in ReferenceKind}
         gallery = LoadedGallery(collection.epoch, indexes, {})
-        _add(gallery, _rows(tx, collection, among))
+        saved = self._saved
+        if saved is None or among != "people" or not saved.is_large(tx, collection):
+            _add(gallery, _rows(tx, collection, among))
+            return gallery
+        with suppress(IndexUnavailable):  # what is left is noise
+            saved.clean(tx)
+        files: dict[str, list[SnapshotRecord]] = {}
+        for record in tx.snapshots(collection.name):
+            files.setdefault(record.part, []).append(record)
+        waiting = _Waiting(gallery)
+        for part in PARTS:
+            try:
+                loaded = saved.load(tx, collection, part, files.get(part, []))
+            except SnapshotUnusable:
+                waiting.take(tx.gallery_rows(collection.name, part=part))
+                continue
+            waiting.take_saved(loaded)
+            for start in range(0, len(loaded.changed), _FEW_CHANGES):
+                some = loaded.changed[start : start + _FEW_CHANGES]
+                waiting.take(_rows(tx, collection, among, some))
+        waiting.put_in()
         return gallery
 
     def _new_index(self, dim: int) -> Index:
@@ -182,6 +234,52 @@ class Galleries:
         if self._folder is not None:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return FaissIndex(dim, folder=self._folder)
+
+
+class _Waiting:
+    """Rows of a gallery that is being loaded, put in some hundred thousand at a time: an index codes many at once."""
+
+    def __init__(self, gallery: LoadedGallery) -> None:
+        self._gallery = gallery
+        self._rows: dict[ReferenceKind, list[Rows]] = {}
+        self._num_rows = 0
+
+    def take(self, rows: GalleryRows) -> None:
+        """Rows of the records."""
+        self._take(_by_kind(rows), (_entry(rows, number) for number in range(len(rows))))
+
+    def take_saved(self, part: SavedPart) -> None:
+        """Rows of files."""
+        self._take(part.rows, ((e.person_id, GalleryEntry(e.ref, e.num_templates)) for e in part.entries))
+
+    def put_in(self) -> None:
+        """All that wait."""
+        for kind, parts in self._rows.items():
+            together = concatenated(parts, self._gallery.indexes[kind].dim)
+            self._gallery.indexes[kind].add(together.keys, together.templates, expires_s=together.expires_s)
+        self._rows, self._num_rows = {}, 0
+
+    def _take(self, by_kind: dict[ReferenceKind, Rows], entries: Iterable[tuple[str, GalleryEntry]]) -> None:
+        self._gallery.entries.update(entries)
+        for kind, rows in by_kind.items():
+            if len(rows.keys):
+                self._rows.setdefault(kind, []).append(rows)
+                self._num_rows += len(rows.keys)
+        if self._num_rows >= _PUT_IN_AT_ONCE:
+            self.put_in()
+
+
+def _entry(rows: GalleryRows, number: int) -> tuple[str, GalleryEntry]:
+    return rows.person_ids[number], GalleryEntry(rows.person_refs[number], int(rows.num_templates[number]))
+
+
+def _by_kind(rows: GalleryRows) -> dict[ReferenceKind, Rows]:
+    keys = encoded_keys(rows.person_ids)
+    is_mean: Bool = np.asarray(rows.num_templates) > 1
+    return {
+        kind: Rows(keys[of_kind], rows.vectors[of_kind], rows.consent_expires_at_s[of_kind])
+        for kind, of_kind in ((ReferenceKind.SINGLE, ~is_mean), (ReferenceKind.MEAN, is_mean))
+    }
 
 
 def _followed(
@@ -201,16 +299,9 @@ def _followed(
 
 
 def _add(gallery: LoadedGallery, rows: GalleryRows) -> None:
-    columns = (rows.person_ids, rows.person_refs, rows.num_templates)
-    for person_id, ref, num in zip(*columns, strict=True):
-        gallery.entries[person_id] = GalleryEntry(ref, int(num))
-    is_mean: Bool = np.asarray(rows.num_templates) > 1
-    for kind, of_kind in ((ReferenceKind.SINGLE, ~is_mean), (ReferenceKind.MEAN, is_mean)):
-        at = np.flatnonzero(of_kind)
-        if len(at):
-            gallery.indexes[kind].add(
-                [rows.person_ids[i] for i in at], rows.vectors[at], expires_s=rows.consent_expires_at_s[at]
-            )
+    waiting = _Waiting(gallery)
+    waiting.take(rows)
+    waiting.put_in()
 
 
 def _rows(

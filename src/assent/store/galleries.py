@@ -12,11 +12,12 @@ from assent.store import fields
 from assent.store.consents import ConsentReads
 from assent.store.crypto import CollectionKey, new_key
 from assent.store.log import LogWrites
-from assent.store.rows import load_rows
+from assent.store.rows import load_rows, of_part
 from assent.store.schema import (
     collection_notes,
     collections,
     gallery_changes,
+    gallery_snapshots,
     person_keys,
     templates,
     user_vectors,
@@ -91,7 +92,12 @@ class GalleryReads(ConsentReads):
         return list(self._connection.execute(query).scalars())
 
     def gallery_rows(
-        self, name: str, kind: GalleryKind = "user", *, person_ids: Sequence[str] | None = None
+        self,
+        name: str,
+        kind: GalleryKind = "user",
+        *,
+        person_ids: Sequence[str] | None = None,
+        part: str = "",
     ) -> GalleryRows:
         """What a search in this collection may compare with now, decrypted.
 
@@ -102,6 +108,7 @@ class GalleryReads(ConsentReads):
             kind: ``user``: one unit-norm mean per person; ``template``: every template; ``associated``: every
                 template that counts for a user.
             person_ids: only rows of these people, of whom some may have none; None for everybody's.
+            part: only rows of people whose ids begin so.
 
         Raises:
             NotFound: no collection has this name.
@@ -118,6 +125,7 @@ class GalleryReads(ConsentReads):
             kind,
             self._now,
             person_ids=person_ids,
+            part=part,
         )
 
     def _collection_key(self, collection_id: str) -> CollectionKey:
@@ -245,7 +253,15 @@ class GalleryWrites(GalleryReads, LogWrites):
         """
         collection = self.collection(name)
         size = self.gallery_size(name)
-        for table in (templates, user_vectors, person_keys, gallery_changes, users, collection_notes):
+        for table in (
+            templates,
+            user_vectors,
+            person_keys,
+            gallery_changes,
+            gallery_snapshots,
+            users,
+            collection_notes,
+        ):
             self._connection.execute(sa.delete(table).where(table.c.collection_id == collection.id))
         self._connection.execute(sa.delete(collections).where(collections.c.id == collection.id))
         self._has_destroyed = True
@@ -266,6 +282,16 @@ class GalleryWrites(GalleryReads, LogWrites):
             .values(sealed_thumbnail=None)
         )
         self._has_destroyed = True
+
+    def _delete_snapshots(self, collection_id: str, part: str = "") -> None:
+        """Destroy the keys of saved files of a part, or of all; who finds the files cannot read them."""
+        gone = self._connection.execute(
+            sa.delete(gallery_snapshots).where(
+                gallery_snapshots.c.collection_id == collection_id,
+                *of_part(gallery_snapshots.c.part, part),
+            )
+        )
+        self._has_destroyed |= bool(gone.rowcount)
 
     def _bump_epoch(self, collection_id: str, person_id: str) -> int:
         """Raise the epoch by one, on account of one person; the new one."""

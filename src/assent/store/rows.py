@@ -29,18 +29,20 @@ def load_rows(
     now: datetime,
     *,
     person_ids: Sequence[str] | None = None,
+    part: str = "",
 ) -> GalleryRows:
     """The rows of ``collection`` whose consents are live at ``now``, by ref and then by enrolment.
 
-    Only those of ``person_ids`` where given.
+    Only those of ``person_ids`` where given, and of people whose ids begin with ``part``.
     """
     by_person = kind == "user"
     if person_ids is not None and len(person_ids) > _PEOPLE_AT_ONCE:
         raise UsageError(f"person_ids may be at most {_PEOPLE_AT_ONCE}, got {len(person_ids)}")
-    ends_s = _consent_ends_s(connection, collection, by_person=by_person, person_ids=person_ids)
+    ends_s = _consent_ends_s(connection, collection, by_person=by_person, person_ids=person_ids, part=part)
     query = _user_query(collection.id) if by_person else _template_query(collection.id)
     if person_ids is not None:
         query = query.where((user_vectors if by_person else templates).c.person_id.in_(person_ids))
+    query = query.where(*of_part((user_vectors if by_person else templates).c.person_id, part))
     if kind == "associated":
         query = query.where(templates.c.is_associated)
     now_s = now.timestamp()
@@ -62,6 +64,14 @@ def load_rows(
         ),
         num_templates=np.array([row.num_templates for row in found], np.int64),
     )
+
+
+def of_part(column: sa.ColumnElement[Any], part: str) -> list[sa.ColumnElement[bool]]:
+    """The conditions under which a text of hexadecimal digits begins with ``part``; as a range, for the index."""
+    if not part:
+        return []
+    following = f"{int(part, 16) + 1:0{len(part)}x}"
+    return [column >= part, *([column < following] if len(following) == len(part) else [])]
 
 
 def _open(key: CollectionKey, rows: Sequence[Any], dim: int, *, by_person: bool) -> Float32:
@@ -87,6 +97,7 @@ def _consent_ends_s(
     *,
     by_person: bool,
     person_ids: Sequence[str] | None,
+    part: str,
 ) -> dict[str, float]:
     """When the consent under each template ends, or the first of those under each person's (seconds, UTC).
 
@@ -105,6 +116,7 @@ def _consent_ends_s(
     )
     if person_ids is not None:
         query = query.where(templates.c.person_id.in_(person_ids))
+    query = query.where(*of_part(templates.c.person_id, part))
     ends_s: dict[str, float] = {}
     for record_id, purpose, stands, expires_at, last_interaction_at in connection.execute(query).all():
         end_s = -math.inf

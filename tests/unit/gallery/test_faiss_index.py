@@ -83,6 +83,25 @@ def test_a_folder_that_is_gone_is_said_and_nothing_is_lost(tmp_path: Path) -> No
     assert len(index.search(unit_templates(1, 16), limit=20, min_score=-1, now_s=0)[0]) == 10
 
 
+def test_nothing_of_a_removed_template_stays_in_memory_or_on_the_disk(tmp_path: Path) -> None:
+    """Not the short codes either, and the neighbours in the same block are untouched."""
+    index, rows = FaissIndex(16, folder=tmp_path, threads=1, open_rows=10), unit_templates(100, 16)
+    index.add(names(100), rows, expires_s=np.full(100, np.inf))
+    [segment] = [s for s in index._segments if isinstance(s, CodedSegment)]
+    everybody = np.arange(100)
+    before = segment.short_codes(everybody)
+    assert (before != 0).any(axis=1).all()
+    index.remove(["k000041", "k000097"])
+    after = segment.short_codes(everybody)
+    gone = np.isin(everybody, [41, 97])
+    assert not after[gone].any()
+    assert not segment._codes[gone].any()
+    np.testing.assert_array_equal(after[~gone], before[~gone])
+    content = Path(f"/proc/self/fd/{segment._originals._file.fileno()}").read_bytes()  # type: ignore[attr-defined]
+    assert content[41 * 64 : 42 * 64] == content[97 * 64 : 98 * 64] == bytes(64)
+    index.verify()
+
+
 def test_damage_is_noticed() -> None:
     index = FaissIndex(16, threads=1, open_rows=10)
     index.add(names(20), unit_templates(20, 16), expires_s=np.full(20, np.inf))

@@ -149,6 +149,7 @@ def calls(assent: Assent, photos: Path) -> dict[str, tuple[set[Role], Callable[[
         "access.revoke": (none, partial(assent.access.revoke, missing)),
         "logbook.entries": (none, assent.logbook.entries),
         "logbook.num_entries": (none, assent.logbook.num_entries),
+        "save_galleries": (none, assent.save_galleries),
         "logbook.checkpoint": (none, assent.logbook.checkpoint),
         "logbook.checkpoints": (none, assent.logbook.checkpoints),
         "logbook.public_keys": (none, assent.logbook.public_keys),

@@ -7,6 +7,7 @@ folder; where the index cannot be reached, tests that need them fail, as `make t
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ settings.register_profile("searching", deadline=None, print_blob=True)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED = REPOSITORY.parent / "shared"
+ROOM_IN_MEMORY = 4 << 30
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,6 +35,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("searching" if config.getoption("--slow") else "repeatable")
+    # Records are flushed to the disk at every change; where there is room in memory the suite takes a third less time.
+    memory = Path("/dev/shm")
+    if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM_IN_MEMORY:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -149,6 +149,8 @@ def calls(assent: Assent, photos: Path) -> dict[str, tuple[set[Role], Callable[[
         "access.revoke": (none, partial(assent.access.revoke, missing)),
         "logbook.entries": (none, assent.logbook.entries),
         "logbook.num_entries": (none, assent.logbook.num_entries),
+        "logbook.latest": (none, partial(assent.logbook.latest, limit=1)),
+        "logbook.kinds": (none, assent.logbook.kinds),
         "logbook.checkpoint": (none, assent.logbook.checkpoint),
         "logbook.checkpoints": (none, assent.logbook.checkpoints),
         "logbook.public_keys": (none, assent.logbook.public_keys),

@@ -15,8 +15,9 @@ import numpy as np
 
 from assent.errors import UsageError
 from assent.evaluation.bootstrap import DrawOptions
+from assent.evaluation.collecting import Collector
 from assent.evaluation.curves import threshold_at_fmr
-from assent.evaluation.evidence import Collector, Evidence
+from assent.evaluation.evidence import Evidence
 from assent.evaluation.gallery import DEFAULT_TARGET, gallery_claim
 from assent.evaluation.groups import Grouping, group_attribute
 from assent.evaluation.identification import SearchOptions, identification, searches_of
@@ -188,7 +189,7 @@ def _threshold(evidence: Evidence, options: AuditOptions) -> tuple[float, str]:
 
 def summarise(evidence: Evidence, options: AuditOptions, sources: Sequence[Source]) -> DataSummary:
     """On what it was measured."""
-    samples, mated = evidence.samples, evidence.mated
+    samples = evidence.samples
     size = samples.num_subjects
     compared = evidence.is_compared
     of_subject = np.bincount(samples.subjects[compared], minlength=size).astype(np.float64)
@@ -196,7 +197,7 @@ def summarise(evidence: Evidence, options: AuditOptions, sources: Sequence[Sourc
     (fta,) = share_rate(
         without[:, None].astype(np.float64), of_subject, options.draws, confidence=options.confidence
     )
-    scores = np.concatenate([evidence.nonmated.values, evidence.mated_scores])
+    scores = np.concatenate([evidence.nonmated.values, evidence.mated_counts.values])
     scores = scores[np.isfinite(scores)]
     return DataSummary(
         description=options.description,
@@ -205,7 +206,7 @@ def summarise(evidence: Evidence, options: AuditOptions, sources: Sequence[Sourc
         num_probes=int(evidence.is_probe.sum()),
         num_references=int(evidence.is_reference.sum()),
         num_subjects=int(np.count_nonzero(of_subject)),
-        num_mated=len(mated),
+        num_mated=len(evidence.mated),
         num_nonmated=evidence.nonmated.total + evidence.num_nonmated_failures,
         num_mated_failures=evidence.num_mated_failures,
         num_nonmated_failures=evidence.num_nonmated_failures,

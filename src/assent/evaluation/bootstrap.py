@@ -20,7 +20,6 @@ import numpy as np
 from assent.calibration.comparisons import Block
 from assent.calibration.intervals import Universe, draw_weights, sums_at
 from assent.evaluation.evidence import Evidence, pairs_of_people
-from assent.evaluation.trials import SampleTable
 from assent.types import Bool, Float64, Int64
 
 MAX_ROWS = 300_000
@@ -84,12 +83,11 @@ def nonmated_rows(evidence: Evidence) -> WeightedRows:
     return thinned(rows)
 
 
-def mated_rows(samples: SampleTable, probes: Int64, scores: Float64) -> WeightedRows:
-    """Mated comparisons to weigh, lowest first; a failure (nan) is lower than any score."""
-    scores = np.where(np.isnan(scores), -np.inf, scores)
-    order = np.argsort(scores, kind="stable")
-    people = samples.subjects[probes[order]]
-    return thinned(WeightedRows(people, people, scores[order], np.ones(len(order))))
+def mated_rows(evidence: Evidence) -> WeightedRows:
+    """Mated comparisons to weigh, lowest first; a failure is lower than any score."""
+    block = Block.joined([evidence.low_mated, evidence.other_mated])
+    people = evidence.samples.subjects[block.probes]
+    return thinned(WeightedRows(people, people, np.asarray(block.scores, np.float64), block.shares))
 
 
 def thinned(rows: WeightedRows, limit: int = MAX_ROWS) -> WeightedRows:

@@ -40,8 +40,6 @@ def _on_data(evidence: Evidence) -> Iterator[Note]:
             "lean towards what is repeated.",
             is_warning=True,
         )
-    if evidence.num_duplicates is None:
-        yield Note("duplicates-unknown", "too many comparisons to look for repeated ones.")
     failures = evidence.num_mated_failures + evidence.num_nonmated_failures
     if failures:
         yield Note(
@@ -60,8 +58,8 @@ def _on_scores(evidence: Evidence) -> Iterator[Note]:
             f"{evidence.num_infinite:,} scores are infinite; they are below or above every threshold.",
             is_warning=True,
         )
-    values = np.union1d(evidence.nonmated.values, evidence.mated_scores)
-    total = evidence.nonmated.total + len(evidence.mated_scores)
+    values = np.union1d(evidence.nonmated.values, evidence.mated_counts.values)
+    total = evidence.nonmated.total + evidence.mated_counts.total
     if total and len(values) == 1:
         yield Note("constant", "all scores are the same: no threshold tells people apart.", is_warning=True)
     elif total and len(values) < _MANY_TIES * min(total, 10_000):
@@ -75,6 +73,12 @@ def _on_scores(evidence: Evidence) -> Iterator[Note]:
             "steps",
             f"of more than 8 million different scores, those below {evidence.nonmated.exact_from:.6g} were "
             "rounded up to steps; fmr there may be high by one step.",
+        )
+    if np.isfinite(evidence.mated_counts.exact_from):
+        yield Note(
+            "mated-steps",
+            f"of more than 8 million different mated scores, those above {-evidence.mated_counts.exact_from:.6g} "
+            "were rounded down to steps; misses there may be high by one step.",
         )
 
 
@@ -96,18 +100,18 @@ def _on_point(evidence: Evidence, point: OperatingPoint, fpir_target: float) -> 
             f"it would be {point.target_fmr * fmr.num_trials:.1f} of them, and 30 are needed.",
             is_warning=True,
         )
-    if point.threshold is not None and not evidence.is_complete_at(point.threshold):
+    is_low = point.threshold is not None and not evidence.is_complete_at(point.threshold)
+    if is_low and evidence.stored is None:
         yield Note(
             "threshold-low",
-            "the threshold is below the two million highest nonmated scores: searches are not reported, and "
-            "false matches by group count only these.",
+            "the threshold is below the two million highest nonmated scores of a large matrix: searches are not "
+            "reported, and false matches by group are estimated from a sample.",
             is_warning=True,
         )
-    if evidence.mated_scores.size and evidence.nonmated.total:
-        middle = np.searchsorted(np.cumsum(evidence.nonmated.counts), evidence.nonmated.total / 2)
-        if float(np.median(evidence.mated_scores)) < evidence.nonmated.values[middle]:
-            yield Note(
-                "upside-down",
-                "most mated scores are lower than most nonmated ones: are these distances?",
-                is_warning=True,
-            )
+    mated, nonmated = evidence.mated_counts, evidence.nonmated
+    if mated.total and nonmated.total and mated.middle < nonmated.middle:
+        yield Note(
+            "upside-down",
+            "most mated scores are lower than most nonmated ones: are these distances?",
+            is_warning=True,
+        )

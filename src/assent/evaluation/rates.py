@@ -16,8 +16,8 @@ from assent.evaluation.bootstrap import DrawOptions, weights
 from assent.evaluation.result import Badge, Estimate, Rate
 from assent.types import Float64
 
-_BATCH = 100
-"""Draws in one matrix product."""
+_BATCH_ELEMENTS = 20_000_000
+"""Weights in one matrix product, of 100 draws at most."""
 
 RULE_OF_30 = 30
 """Errors that make a rate known to within 30 % at 90 % confidence (Doddington)."""
@@ -94,8 +94,9 @@ def share_draws(errors: Float64, trials: Float64, options: DrawOptions) -> Float
     """
     both = np.concatenate([errors, trials[:, None]], axis=1)
     drawn = weights(len(trials), options)
+    size = min(100, max(1, _BATCH_ELEMENTS // max(len(trials), 1)))
     parts = []
-    while batch := list(islice(drawn, _BATCH)):
+    while batch := list(islice(drawn, size)):
         sums = np.stack(batch) @ both
         parts.append(sums[:, :-1] / np.maximum(sums[:, -1:], 1e-12))
     return np.concatenate(parts)

@@ -15,7 +15,8 @@ from itertools import chain
 from pathlib import Path
 
 from assent.errors import ScoreFileError, UsageError
-from assent.evaluation.evidence import Collector, Evidence
+from assent.evaluation.collecting import Collector
+from assent.evaluation.evidence import Evidence
 from assent.evaluation.fast_rows import FastRows, ParsedBlock, parse_block
 from assent.evaluation.ids import IdTable
 from assent.evaluation.layout import FORMATS, Layout, find_layout
@@ -39,11 +40,13 @@ class ReadOptions:
         format: one of ``layout.FORMATS``; None to find out.
         score_column: header of the scores; None for ``score``, or the only one there is.
         is_distance: whether lower is more alike; scores are negated.
+        is_to_pair: whether another system's comparisons will be looked up: all are kept, a large matrix's too.
     """
 
     format: str | None = None
     score_column: str | None = None
     is_distance: bool = False
+    is_to_pair: bool = False
 
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in FORMATS:
@@ -73,10 +76,9 @@ class _State:
     progress: Progress
     total_bytes: int
     done_bytes: int = 0
-    collector: Collector = field(default_factory=Collector)
+    collector: Collector = field(default_factory=lambda: Collector())
     table: IdTable | None = None
     matrix: SampleTable | None = None
-    mated_pairs: set[tuple[int, int]] = field(default_factory=set)
     notes: list[Note] = field(default_factory=list)
 
     def advance(self, num_bytes: int) -> None:
@@ -103,7 +105,7 @@ def read_scores(
     sizes = [_size(path) for path in paths]
     state = _State(options or ReadOptions(), progress or (lambda _done, _total: None), sum(sizes))
     sources = tuple(_read_file(state, path, len(paths)) for path in paths)
-    samples = state.matrix if state.table is None else state.table.samples(state.mated_pairs)
+    samples = state.matrix if state.table is None else state.table.samples()
     if samples is None or not any(source.num_rows for source in sources):
         raise ScoreFileError("expected comparisons; the file has none.", file=paths[0].name)
     evidence = state.collector.result(samples)
@@ -138,9 +140,7 @@ def _read_rows(state: _State, path: Path, layout: Layout) -> int:
     for trials in _row_parts(state, path, reader):
         num_rows += len(trials)
         if not layout.has_subjects:
-            rows = trials.mated & (trials.probes != trials.references)
-            pairs = zip(trials.probes[rows].tolist(), trials.references[rows].tolist(), strict=True)
-            state.mated_pairs.update(pairs)
+            state.table.link(trials.probes[trials.mated], trials.references[trials.mated])
         state.collector.add(trials, state.table.joint_groups)
     return num_rows
 
@@ -221,6 +221,7 @@ def _read_text_matrix(state: _State, path: Path, layout: Layout, references: lis
 
 def _collect_matrix(state: _State, blocks: Iterator[Trials], num_bytes: int) -> int:
     num_rows = 0
+    state.collector.keeps_all = state.options.is_to_pair
     side = len(state.matrix.subject_names) if state.matrix is not None else 1
     for trials in blocks:
         state.collector.add(replace(trials, scores=-trials.scores) if state.options.is_distance else trials)

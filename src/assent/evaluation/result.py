@@ -373,7 +373,8 @@ class GroupRow:
         fta: its pictures without a score.
         fpir: nonmated searches for its people, in the whole gallery; None without searches.
         median_ms: middle time of its pictures, with interval; None without times.
-        score_shift: its mean mated score less that of all, in standard deviations of all mated scores.
+        score_shift: its mean mated score less that of all, in standard deviations of all mated scores; None where
+            there is none, or all are the same.
     """
 
     name: str
@@ -384,7 +385,7 @@ class GroupRow:
     fta: Rate
     fpir: Rate | None
     median_ms: Estimate | None
-    score_shift: float | None
+    score_shift: Estimate | None
 
 
 @dataclass(frozen=True, slots=True)

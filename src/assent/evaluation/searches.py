@@ -7,6 +7,7 @@ the one searched, computed exactly (hypergeometric).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,18 +64,42 @@ def ranks_of(trials: Trials) -> Ranks:
         trials: all comparisons of each probe in it.
     """
     size = int(trials.probes.max(initial=-1)) + 1
-    scored = ~np.isnan(trials.scores)
-    has_mate = np.bincount(trials.probes[trials.mated], minlength=size) > 0
-    best = np.full(size, -np.inf)
-    mates = trials.mated & scored
-    np.maximum.at(best, trials.probes[mates], trials.scores[mates])
-    others = ~trials.mated & scored & has_mate[trials.probes]
-    probes = trials.probes[others]
-    better = np.bincount(probes[trials.scores[others] >= best[probes]], minlength=size)
+    others = ~trials.mated & ~np.isnan(trials.scores)
+    num_others = np.bincount(trials.probes[others], minlength=size)
+    return ranks_in_parts([trials.take(trials.mated)], [trials], num_others, num_rows=len(trials))
+
+
+def ranks_in_parts(
+    mated: Iterable[Trials],
+    parts: Iterable[Trials],
+    num_others: Int64,
+    *,
+    num_rows: int,
+    is_undirected: bool = False,
+) -> Ranks:
+    """The mates' ranks, from comparisons in parts and in any order.
+
+    Args:
+        mated: the mated comparisons.
+        parts: all comparisons.
+        num_others: (N,) nonmated comparisons with a score of each picture as the probe.
+        num_rows: comparisons.
+        is_undirected: both pictures of a comparison are searched for; ``num_others`` is then of both.
+    """
+    size = len(num_others)
+    has_mate, best = np.zeros(size, np.bool_), np.full(size, -np.inf)
+    for part in mated:
+        for probes in (part.probes, part.references)[: 1 + is_undirected]:
+            has_mate[probes] = True
+            np.fmax.at(best, probes, part.scores)
+    limit = np.where(has_mate, best, np.nan)  # nothing is better than no mate
+    num_better = np.zeros(size, np.int64)
+    for part in parts:
+        for probes in (part.probes, part.references)[: 1 + is_undirected]:
+            is_better = (part.scores >= limit[probes]) & ~part.mated
+            num_better += np.bincount(probes[is_better], minlength=size)
     rows = np.flatnonzero(has_mate)
-    return Ranks(
-        rows, best[rows], better[rows], np.bincount(probes, minlength=size)[rows], num_rows=len(trials)
-    )
+    return Ranks(rows, best[rows], num_better[rows], num_others[rows], num_rows=num_rows)
 
 
 def share_without(num_bad: Int64, num_others: Int64, size: int) -> Float64:

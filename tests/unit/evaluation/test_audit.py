@@ -11,8 +11,8 @@ from scipy import stats
 from assent.errors import UsageError
 from assent.evaluation.audit import AuditOptions, audit, collect
 from assent.evaluation.bootstrap import DrawOptions, WeightedRows, false_match_draws, thinned, weights
+from assent.evaluation.collecting import Collector
 from assent.evaluation.compare import compare
-from assent.evaluation.evidence import Collector
 from assent.evaluation.gallery import gallery_claim, largest_gallery, people_for, requirement
 from assent.evaluation.rates import make_rate
 from assent.evaluation.result import Badge, Estimate
@@ -212,28 +212,70 @@ def test_thinning_keeps_what_rows_stand_for():
     assert np.array_equal(found.scores[:2000], rows.scores[:2000])
 
 
-def test_parts_and_a_short_tail_give_the_same_counts():
-    samples, trials = make_system(digits=2)
-    whole = collect(samples, trials)
-    collector = Collector(max_tail=500, max_whole=100, max_sample=300)
+def in_parts(samples, trials, **limits):
+    """Evidence as of a file that is far larger than what is kept in memory."""
+    collector = Collector(**{"max_tail": 500, "max_whole": 100, "max_sample": 300, **limits})
     for rows in np.array_split(np.arange(len(trials)), 7):
         collector.add(trials.take(rows), np.unique(samples.groups["sex"], return_inverse=True)[1])
-    parts = collector.result(samples)
+    return collector.result(samples)
+
+
+@pytest.mark.parametrize("threshold", [2.5, 0.0])
+def test_parts_and_a_short_tail_give_the_same_counts(threshold):
+    """In a file, in any order; the lower threshold is below the comparisons kept one by one."""
+    samples, trials = make_system(digits=2, missing=0.05)
+    order = np.random.default_rng(0).permutation(len(trials))
+    whole, parts = collect(samples, trials), in_parts(samples, trials.take(order))
     assert parts.whole is None
-    assert parts.num_duplicates is None
-    a, b = run(whole, threshold=2.5), run(parts, threshold=2.5)
-    assert parts.is_complete_at(2.5)
+    assert not parts.stored.is_in_memory
+    assert parts.num_duplicates == 0
+    a, b = run(whole, threshold=threshold), run(parts, threshold=threshold)
+    assert parts.is_complete_at(threshold) == (threshold == 2.5)
     assert a.point.fmr.value == b.point.fmr.value
-    assert a.identification.fpir == b.identification.fpir
+    assert a.point.fnmr == b.point.fnmr
+    for name in ("fpir", "fnir", "cmc", "selectivity", "worst_probe_share", "silent_probe_share"):
+        assert getattr(a.identification, name) == getattr(b.identification, name)
+    for size_a, size_b in zip(a.identification.by_size, b.identification.by_size, strict=True):
+        assert (size_a.fpir, size_a.fnir) == (size_b.fpir, size_b.fnir)
     rows_a, rows_b = a.groups[0].rows, b.groups[0].rows
     assert [row.fmr.num_errors for row in rows_a] == [row.fmr.num_errors for row in rows_b]
     assert [row.fmr.num_trials for row in rows_a] == [row.fmr.num_trials for row in rows_b]
+    assert [row.fnmr for row in rows_a] == [row.fnmr for row in rows_b]
     assert b.eer.value == a.eer.value
     assert b.eer.lower == pytest.approx(a.eer.lower, abs=0.02)
+
+
+def test_a_large_matrix_is_not_kept_and_says_what_it_cannot_tell():
+    samples, trials = make_system(digits=2)
+    parts = in_parts(samples, trials, keeps_all=False)
+    assert parts.stored is None
     low = run(parts, threshold=0.0)
     assert low.identification is None
     assert "threshold-low" in {note.code for note in low.notes}
-    assert low.point.fmr.value == run(whole, threshold=0.0).point.fmr.value
+    assert low.point.fmr.value == run(collect(samples, trials), threshold=0.0).point.fmr.value
+    women = low.groups[0].rows[0].fmr
+    exact = run(collect(samples, trials), threshold=0.0).groups[0].rows[0].fmr
+    assert women.num_errors == pytest.approx(exact.num_errors, rel=0.2)  # a sample of the lower ones
+
+
+def test_repeated_rows_are_counted_in_a_file_too():
+    samples, trials = make_system(num_people=30)
+    again = trials.take(np.arange(0, 900, 9))
+    twice = Trials.joined([trials, again, again])
+    assert in_parts(samples, twice).num_duplicates == collect(samples, twice).num_duplicates == 200
+
+
+def test_systems_in_files_are_compared_as_in_memory(monkeypatch):
+    samples, trials = make_system(num_people=40, separation=2.5)
+    other = Trials(trials.probes, trials.references, trials.scores + trials.mated, trials.mated)
+    order = np.random.default_rng(0).permutation(len(trials))[:-50]
+    evidence = [(collect(samples, x), in_parts(samples, x)) for x in (trials, other.take(order))]
+    options = AuditOptions(draws=FEW)
+    expected = compare(evidence[0][0], evidence[1][0], ("a", "b"), options)
+    monkeypatch.setattr("assent.evaluation.compare.PART_ROWS", 300)
+    found = compare(evidence[0][1], evidence[1][1], ("a", "b"), options)
+    assert (found.num_common, found.num_only_first) == (expected.num_common, 50)
+    assert found.differences == expected.differences
 
 
 def test_pairs_listed_once_are_searched_both_ways():

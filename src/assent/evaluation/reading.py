@@ -6,6 +6,7 @@ Text is read in blocks by two threads (``fast_rows``); a block that is not plain
 
 from __future__ import annotations
 
+import hashlib
 from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
+from typing import Protocol
 
 from assent.errors import ScoreFileError, UsageError
 from assent.evaluation.collecting import Collector
@@ -30,6 +32,14 @@ _AHEAD = 4
 _THREADS = 2
 
 Progress = Callable[[int, int], None]
+
+
+class Digest(Protocol):
+    """A hash of what was read."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take more bytes."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +127,8 @@ def _read_file(state: _State, path: Path, num_files: int) -> Source:
         _refuse_several(path, num_files)
         size, blocks = array_blocks(path)
         state.matrix = matrix_samples([str(k) for k in range(size)])
-        return Source(path.name, "npy", _collect_matrix(state, blocks, path.stat().st_size))
+        num_rows = _collect_matrix(state, blocks, path.stat().st_size)
+        return Source(path.name, "npy", num_rows, _sha256(path))
     first, second = _first_lines(path)
     layout = find_layout(
         path.name, first, second, format=state.options.format, score_column=state.options.score_column
@@ -125,11 +136,13 @@ def _read_file(state: _State, path: Path, num_files: int) -> Source:
     if layout.format == "matrix":
         _refuse_several(path, num_files)
         references = matrix_references(path, layout, first, second)
-        return Source(path.name, "matrix", _read_text_matrix(state, path, layout, references))
-    return Source(path.name, layout.format, _read_rows(state, path, layout))
+        num_rows = _read_text_matrix(state, path, layout, references)
+        return Source(path.name, "matrix", num_rows, _sha256(path))
+    digest = hashlib.sha256()
+    return Source(path.name, layout.format, _read_rows(state, path, layout, digest), digest.hexdigest())
 
 
-def _read_rows(state: _State, path: Path, layout: Layout) -> int:
+def _read_rows(state: _State, path: Path, layout: Layout, digest: Digest) -> int:
     attributes = tuple(layout.groups)
     if state.table is None:
         state.table = IdTable(attributes, layout.has_subjects)
@@ -137,7 +150,7 @@ def _read_rows(state: _State, path: Path, layout: Layout) -> int:
         raise ScoreFileError("expected the same columns as in the file before.", file=path.name, line=1)
     reader = RowReader(path.name, layout, state.table, state.options.is_distance)
     num_rows = 0
-    for trials in _row_parts(state, path, reader):
+    for trials in _row_parts(state, path, reader, digest):
         num_rows += len(trials)
         if not layout.has_subjects:
             state.table.link(trials.probes[trials.mated], trials.references[trials.mated])
@@ -145,12 +158,12 @@ def _read_rows(state: _State, path: Path, layout: Layout) -> int:
     return num_rows
 
 
-def _row_parts(state: _State, path: Path, reader: RowReader) -> Iterator[Trials]:
+def _row_parts(state: _State, path: Path, reader: RowReader, digest: Digest) -> Iterator[Trials]:
     """A file's comparisons, block by block, blocks parsed ahead in threads."""
     fast, line = FastRows(reader), 1 + reader.layout.has_header
     with ThreadPoolExecutor(_THREADS) as pool:
         waiting: deque[tuple[bytes, Future[ParsedBlock | None]]] = deque()
-        blocks = _blocks(path, skip_first=reader.layout.has_header)
+        blocks = _blocks(path, digest, skip_first=reader.layout.has_header)
         for block in blocks:
             waiting.append((block, pool.submit(parse_block, block, reader.layout)))
             if len(waiting) > _AHEAD:
@@ -178,15 +191,16 @@ def _finished(
     return trials
 
 
-def _blocks(path: Path, *, skip_first: bool) -> Iterator[bytes]:
+def _blocks(path: Path, digest: Digest, *, skip_first: bool) -> Iterator[bytes]:
     """Whole lines, some megabytes at a time; the last is ended if it was not."""
     with path.open("rb") as file:
         if skip_first:
-            file.readline()
-        elif file.read(len(BOM_UTF8)) != BOM_UTF8:
-            file.seek(0)
+            digest.update(file.readline())
+        elif file.peek(len(BOM_UTF8)).startswith(BOM_UTF8):
+            digest.update(file.read(len(BOM_UTF8)))
         rest = b""
         while data := file.read(BLOCK_BYTES):
+            digest.update(data)
             cut = data.rfind(b"\n") + 1
             if not cut:
                 rest += data
@@ -257,6 +271,11 @@ def _first_lines(path: Path) -> tuple[str, str]:
             ) from error
     first, second = decoded
     return first, second
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _refuse_several(path: Path, num_files: int) -> None:

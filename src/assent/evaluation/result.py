@@ -140,7 +140,7 @@ class Source:
         name: of the file, without its folder.
         format: such as ``csv``, ``matrix``, ``bob-4col``, ``bob-5col``, ``bfw``, ``npy``, ``run``.
         num_rows: comparisons in it, failures included.
-        sha256: of the bytes; empty where not computed (large files, runs).
+        sha256: of the file's bytes; empty of a run.
     """
 
     name: str

@@ -1,5 +1,7 @@
 """Score files of every format, and every way in which one can be wrong, with its line."""
 
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -119,6 +121,14 @@ def test_no_room_for_the_temporary_file_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr("assent.evaluation.reading.Collector", lambda: Collector(max_whole=1))
     with pytest.raises(UsageError, match=r"No space left on device\. Set TMPDIR"):
         read(tmp_path, HEAD + "a,b,0.5,0\nc,d,0.5,0\n")
+
+
+@pytest.mark.parametrize(
+    "text", [HEAD + "a,b,0.5,0", "\ufeff1 1 i1 0.9\n2 1 i1 0.5\n", ",a,b\na,1,2\nb,3,4\n"]
+)
+def test_sources_are_known_by_their_bytes(tmp_path, text):
+    (source,) = read(tmp_path, text).sources
+    assert source.sha256 == hashlib.sha256((tmp_path / "scores.csv").read_bytes()).hexdigest()
 
 
 def test_bob_and_bfw(tmp_path):

@@ -78,8 +78,8 @@ def scores(
 
     Example: `assent audit scores scores.csv --threshold 0.8 --gallery-size 25000 --groups sex --out report.html`
     """
+    from assent.calibration.draws import DrawOptions
     from assent.evaluation.audit import AuditOptions, audit
-    from assent.evaluation.bootstrap import DrawOptions
 
     check_out(out, may_be_page=True)
     if threshold is not None and distance:
@@ -97,8 +97,7 @@ def scores(
     )
     found = _read(files, _read_options(format, score_column, distance=distance))
     with counting("Computing") as progress:
-        progress(0, 0)
-        result = audit(found.evidence, options, sources=found.sources, notes=found.notes)
+        result = audit(found.evidence, options, sources=found.sources, notes=found.notes, progress=progress)
     _give(result, out, as_json=as_json)
 
 
@@ -122,8 +121,8 @@ def compare(
 
     Example: `assent audit compare old.csv new.csv`
     """
+    from assent.calibration.draws import DrawOptions
     from assent.evaluation.audit import AuditOptions
-    from assent.evaluation.bootstrap import DrawOptions
     from assent.evaluation.compare import compare as compare_systems
 
     check_out(out, may_be_page=False)

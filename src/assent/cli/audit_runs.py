@@ -351,8 +351,8 @@ def _options(
     replicates: int,
     seed: int,
 ) -> AuditOptions:
+    from assent.calibration.draws import DrawOptions
     from assent.evaluation.audit import AuditOptions
-    from assent.evaluation.bootstrap import DrawOptions
 
     return AuditOptions(
         threshold=threshold,

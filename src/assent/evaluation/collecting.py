@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from assent.calibration.comparisons import Block, Tail
-from assent.calibration.intervals import Universe
+from assent.calibration.draws import Universe
 from assent.errors import UsageError
 from assent.evaluation.counts import ScoreCounter
 from assent.evaluation.evidence import Evidence, by_subject, listed_pairs

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from assent.calibration.draws import weights
 from assent.errors import TooFewTrials, UsageError
 from assent.evaluation.audit import AuditOptions, method, summarise
-from assent.evaluation.bootstrap import WeightedRows, mated_rows, nonmated_rows, weights
+from assent.evaluation.bootstrap import WeightedRows, mated_rows, nonmated_rows
 from assent.evaluation.collecting import Collector
 from assent.evaluation.evidence import Evidence
 from assent.evaluation.points import Points

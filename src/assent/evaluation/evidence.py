@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from assent.calibration.comparisons import Block
-from assent.calibration.intervals import Universe
+from assent.calibration.draws import Universe
 from assent.evaluation.counts import ScoreCounts
 from assent.evaluation.searches import Ranks
 from assent.evaluation.spill import TrialStore

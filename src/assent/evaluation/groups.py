@@ -11,12 +11,13 @@ from functools import cached_property
 import numpy as np
 
 from assent.calibration.comparisons import Block
-from assent.calibration.intervals import Universe, clopper_pearson_upper
-from assent.evaluation.bootstrap import DrawOptions, WeightedRows, false_match_draws, weights
+from assent.calibration.draws import DrawOptions, Universe, share_draws, weights
+from assent.calibration.intervals import clopper_pearson_upper
+from assent.evaluation.bootstrap import WeightedRows, false_match_draws
 from assent.evaluation.evidence import Evidence, MatedByProbe, by_subject, listed_pairs, pairs_of_people
 from assent.evaluation.gallery import largest_gallery
 from assent.evaluation.inequality import GroupRates, group_measures
-from assent.evaluation.rates import estimate, make_rate, share_draws
+from assent.evaluation.rates import estimate, make_rate
 from assent.evaluation.result import Cell, Estimate, GroupAttribute, GroupRow, Note, Rate, WorstGroup
 from assent.evaluation.searches import NonmatedSearches
 from assent.evaluation.universe import SummedPairs

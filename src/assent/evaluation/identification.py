@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assent.evaluation.bootstrap import DrawOptions
+from assent.calibration.draws import DrawOptions, share_draws
 from assent.evaluation.evidence import Evidence
-from assent.evaluation.rates import estimate, share_draws, share_rate
+from assent.evaluation.rates import estimate, share_rate
 from assent.evaluation.result import CmcPoint, Estimate, GalleryRow, Identification, OperatingPoint, Rate
 from assent.evaluation.searches import (
     NonmatedSearches,
@@ -84,6 +84,7 @@ def identification(
         threshold=point.threshold,
         num_mated_searches=0 if ranks is None else len(ranks.probes),
         num_nonmated_searches=len(searches.probes),
+        num_left_out=searches.num_left_out,
         fpir=fpir,
         fnir=_by_rank(shares, ranks, size, threshold),
         selectivity=shares.mean(searches.probes, searches.num_false * size / searches.num_others),
@@ -135,10 +136,10 @@ def _ranks(evidence: Evidence) -> Ranks | None:
 
 
 def _complete(ranks: Ranks | None, gallery_size: int) -> Ranks | None:
-    """The mated searches of at least that many other people's references."""
+    """The mated searches of at least that many references, the mate's own among them."""
     if ranks is None:
         return None
-    found = ranks.take(ranks.num_others >= gallery_size)
+    found = ranks.take(ranks.num_others >= gallery_size - 1)
     return found if len(found.probes) else None
 
 
@@ -183,7 +184,7 @@ def _row(
 
 def _sizes(searched: int, asked: int | None) -> Sequence[int]:
     top = max(searched, asked or 0)
-    return sorted({size for size in SIZES if size < top} | {searched, top})
+    return sorted({size for size in SIZES if size < top} | {searched, asked or searched})
 
 
 def _unevenness(num_false: Int64) -> tuple[float | None, float]:

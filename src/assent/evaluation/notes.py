@@ -9,19 +9,39 @@ import numpy as np
 from assent.evaluation.evidence import Evidence
 from assent.evaluation.gallery import largest_gallery
 from assent.evaluation.result import Note, OperatingPoint
+from assent.evaluation.searches import NonmatedSearches
 
-_MANY_TIES = 0.5
+_MANY_TIES, _MANY_LEFT_OUT = 0.5, 0.05
 
 
-def notes_on(evidence: Evidence, point: OperatingPoint, fpir_target: float) -> tuple[Note, ...]:
+def notes_on(
+    evidence: Evidence, point: OperatingPoint, fpir_target: float, searches: NonmatedSearches | None = None
+) -> tuple[Note, ...]:
     """Notes on the comparisons and on the headline.
 
     Args:
         evidence: the comparisons.
         point: rates at the audit's threshold.
         fpir_target: of the user's gallery.
+        searches: the nonmated ones; None where the data hold none.
     """
-    return (*_on_data(evidence), *_on_scores(evidence), *_on_point(evidence, point, fpir_target))
+    return (
+        *_on_data(evidence),
+        *_on_scores(evidence),
+        *_on_point(evidence, point, fpir_target),
+        *_on_searches(searches),
+    )
+
+
+def _on_searches(searches: NonmatedSearches | None) -> Iterator[Note]:
+    if searches is not None and searches.num_left_out:
+        total = searches.num_left_out + len(searches.probes)
+        yield Note(
+            "searches-left-out",
+            f"{searches.num_left_out:,} of {total:,} searches compared fewer than the {searches.gallery_size:,} "
+            "references that most did: they are in no figure of searches.",
+            is_warning=searches.num_left_out > _MANY_LEFT_OUT * total,
+        )
 
 
 def _on_data(evidence: Evidence) -> Iterator[Note]:

@@ -7,8 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
+from assent.calibration.draws import DrawOptions
 from assent.evaluation.bootstrap import (
-    DrawOptions,
     Draws,
     WeightedRows,
     false_match_draws,

@@ -123,7 +123,7 @@ def read_scores(
 
 
 def _read_file(state: _State, path: Path, num_files: int) -> Source:
-    if path.suffix == ".npy" or state.options.format == "npy":
+    if path.suffix in {".npy", ".npz"} or state.options.format == "npy":
         _refuse_several(path, num_files)
         size, blocks = array_blocks(path)
         state.matrix = matrix_samples([str(k) for k in range(size)])
@@ -144,6 +144,7 @@ def _read_file(state: _State, path: Path, num_files: int) -> Source:
 
 def _read_rows(state: _State, path: Path, layout: Layout, digest: Digest) -> int:
     attributes = tuple(layout.groups)
+    _note_groups(state, layout)
     if state.table is None:
         state.table = IdTable(attributes, layout.has_subjects)
     if state.table.attributes != attributes or state.table.has_subjects != layout.has_subjects:
@@ -243,6 +244,18 @@ def _collect_matrix(state: _State, blocks: Iterator[Trials], num_bytes: int) -> 
         if num_bytes:
             state.advance(num_bytes * len(trials) // side**2)
     return num_rows
+
+
+def _note_groups(state: _State, layout: Layout) -> None:
+    of_both = [name for name, (first, second) in layout.groups.items() if first == second]
+    if of_both and not any(note.code == "group-of-both" for note in state.notes):
+        state.notes.append(
+            Note(
+                "group-of-both",
+                f"the column {', '.join(of_both)} names no side: it is the group of both pictures of a row. "
+                "probe_NAME and reference_NAME are of one side.",
+            )
+        )
 
 
 def _label_notes(evidence: Evidence) -> Iterator[Note]:

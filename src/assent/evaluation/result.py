@@ -294,6 +294,7 @@ class Identification:
         threshold: a candidate scores at least this.
         num_mated_searches: searches whose mate is in the gallery.
         num_nonmated_searches: searches whose mate is not, or was left out.
+        num_left_out: searches of so few references that they are of another gallery; in no number here.
         fpir: nonmated searches with at least one candidate, at ``gallery_size``.
         fnir: (rank, rate): mated searches without the mate within the rank at the threshold, rank 1, then others.
         selectivity: mean number of candidates of a nonmated search, measured.
@@ -307,6 +308,7 @@ class Identification:
     threshold: float | None
     num_mated_searches: int
     num_nonmated_searches: int
+    num_left_out: int
     fpir: Rate
     fnir: tuple[CmcPoint, ...]
     selectivity: Estimate

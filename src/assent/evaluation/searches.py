@@ -16,6 +16,9 @@ from scipy import special
 from assent.evaluation.trials import Trials
 from assent.types import Bool, Float64, Int64
 
+TOLERANCE = 0.01
+"""A search of fewer references than most by this share of them is taken as one of the same gallery."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranks:
@@ -154,8 +157,9 @@ class NonmatedSearches:
 def nonmated_searches(num_false: Int64, num_others: Int64) -> NonmatedSearches | None:
     """The searches that comparisons hold, or None where a probe meets a single reference or none.
 
-    Where probes met different numbers of references, the size is the median, and searches of fewer are left
-    out.
+    Where probes met different numbers of references, those of much fewer than the median are left out: of
+    fewer by more than ``TOLERANCE`` of it, and by more than one (a probe's own mates are not among the others).
+    The size is the smallest number of the rest; searches of more are averaged over galleries of that size.
 
     Args:
         num_false: (N,) false matches of each picture as the probe.
@@ -164,8 +168,12 @@ def nonmated_searches(num_false: Int64, num_others: Int64) -> NonmatedSearches |
     probes = np.flatnonzero(num_others)
     if not len(probes):
         return None
-    size = int(np.median(num_others[probes]))
-    if size < 2:
+    middle = int(np.median(num_others[probes]))
+    if middle < 2:
         return None
-    rows = probes[num_others[probes] >= size]
+    rows = probes[num_others[probes] >= middle - max(1, int(TOLERANCE * middle))]
+    size = int(num_others[rows].min())
+    if size < 2:
+        rows = rows[num_others[rows] >= middle]
+        size = int(num_others[rows].min())
     return NonmatedSearches(rows, num_false[rows], num_others[rows], size, len(probes) - len(rows))

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from assent.calibration.draws import DrawOptions, weights
 from assent.errors import UsageError
 from assent.evaluation.audit import AuditOptions, audit, collect
-from assent.evaluation.bootstrap import DrawOptions, WeightedRows, false_match_draws, thinned, weights
+from assent.evaluation.bootstrap import WeightedRows, false_match_draws, thinned
 from assent.evaluation.collecting import Collector
 from assent.evaluation.compare import compare
 from assent.evaluation.gallery import gallery_claim, largest_gallery, people_for, requirement
 from assent.evaluation.rates import make_rate
 from assent.evaluation.result import Badge, Estimate
-from assent.evaluation.searches import ranks_of, share_without
+from assent.evaluation.searches import nonmated_searches, ranks_of, share_without
 from assent.evaluation.trials import SampleTable, Trials
 from assent.evaluation.universe import ListedPairs, SummedPairs
 from tests.unit.evaluation.builders import make_evidence, make_system, make_trials
@@ -132,6 +133,38 @@ def test_searches_against_drawing_every_gallery():
         within = np.mean([(others[k] >= scores[k, k]).sum() < rank.rank for k in range(7)])
         assert rank.rate.value == pytest.approx(within)
     assert found.selectivity.value == pytest.approx(np.mean([(own >= 1.0).sum() for own in others]))
+
+
+@pytest.mark.parametrize(
+    ("num_others", "size", "left_out"),
+    [
+        ([6] * 5, 6, 0),
+        ([961, 962, 962, 962], 961, 0),  # its own mate is not among the others
+        ([950, 960, 962, 962], 960, 1),
+        ([500, 990, 1000, 1000, 1000], 990, 1),
+        ([1, 2, 2], 2, 1),
+    ],
+)
+def test_searches_of_nearly_as_many_references_are_of_one_gallery(num_others, size, left_out):
+    found = nonmated_searches(np.zeros(len(num_others), np.int64), np.array(num_others))
+    assert found is not None
+    assert (found.gallery_size, found.num_left_out) == (size, left_out)
+    assert len(found.probes) == len(num_others) - left_out
+
+
+def test_what_is_left_out_of_searches_is_said():
+    samples, trials = make_system(num_people=20)
+    few = np.ones(len(trials), bool)
+    few[:10] = False  # half of the first probe's comparisons
+    result = run(collect(samples, trials.take(few)))
+    assert result.identification.num_left_out == 1
+    assert "searches-left-out" in {note.code for note in result.notes}
+
+
+def test_progress_ends_where_it_said_it_would():
+    said = []
+    audit(make_evidence(num_people=10), AuditOptions(draws=FEW), progress=lambda *step: said.append(step))
+    assert said == [(k, len(said)) for k in range(1, len(said) + 1)]
 
 
 def test_bob_measures_searches():
@@ -335,7 +368,21 @@ def test_times_by_group():
     times = np.where(samples.groups["sex"] == "f", 10.0, 30.0)
     table = SampleTable(samples.ids, samples.subjects, samples.subject_names, samples.groups, times)
     (found,) = run(collect(table, trials)).groups
-    assert [row.median_ms.value for row in found.rows] == [10.0, 30.0]
+    assert [row.median_ms for row in found.rows] == [Estimate(10.0, 10.0, 10.0), Estimate(30.0, 30.0, 30.0)]
+
+
+def test_a_score_shift_has_an_interval_of_people():
+    samples, trials = make_system(num_people=100, spread=0.0)
+    up = trials.mated & (samples.groups["sex"][trials.probes] == "f")
+    shifted = Trials(trials.probes, trials.references, trials.scores + 2 * up, trials.mated)
+    mated = shifted.scores[trials.mated]
+    (found,) = run(collect(samples, shifted)).groups
+    women, men = (row.score_shift for row in found.rows)
+    expected = (shifted.scores[up].mean() - mated.mean()) / mated.std()
+    assert women.value == pytest.approx(expected)
+    assert women.lower < women.value < women.upper
+    assert women.lower > 0 > men.upper
+    assert women.upper - women.lower < 0.6
 
 
 def better(samples, trials, by):

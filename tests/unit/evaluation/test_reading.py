@@ -5,10 +5,10 @@ import hashlib
 import numpy as np
 import pytest
 
+from assent.calibration.draws import DrawOptions
 from assent.errors import ScoreFileError, UsageError
 from assent.evaluation import reading
 from assent.evaluation.audit import audit
-from assent.evaluation.bootstrap import DrawOptions
 from assent.evaluation.collecting import Collector
 from assent.evaluation.reading import ReadOptions, read_scores
 from tests.unit.evaluation.builders import make_evidence, make_system, write_csv
@@ -181,8 +181,11 @@ def test_a_numpy_matrix_and_distances(tmp_path):
     found = read_scores([tmp_path / "s.npy"], ReadOptions(is_distance=True))
     assert np.array_equal(found.evidence.nonmated.values, make_evidence(num_people=40).nonmated.values)
     np.save(tmp_path / "bad.npy", scores[:3])
-    with pytest.raises(ScoreFileError, match="square"):
+    with pytest.raises(ScoreFileError, match=r"square.*columns of comparisons as CSV"):
         read_scores([tmp_path / "bad.npy"])
+    np.savez(tmp_path / "several.npz", scores=scores)
+    with pytest.raises(ScoreFileError, match="archive of several"):
+        read_scores([tmp_path / "several.npz"])
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def _rule(rule: RuleResult) -> dict[str, Any]:
         "name": rule.name,
         "text": rule.text,
         "ratios": [ratio_line(ratio) for ratio in rule.ratios],
-        "pictures": _pictures(rule.false_matches),
+        "pictures": _pictures(rule.pictures),
     }
 
 

@@ -147,7 +147,7 @@ def audit(
     """
     options = options or AuditOptions()
     attributes = evidence.samples.groups if options.groups is None else options.groups
-    step = _Steps(progress or (lambda _done, _total: None), 5 + len(TARGETS) + len(attributes))
+    step = Steps(progress, 5 + len(TARGETS) + len(attributes))
     points = Points(evidence, options.draws, options.confidence)
     threshold, chosen_by = _threshold(evidence, options)
     target = None if options.threshold is not None else options.target_fmr
@@ -191,17 +191,18 @@ def audit(
 
 
 @dataclass(slots=True)
-class _Steps:
+class Steps:
     """Says how far a computation is."""
 
-    progress: Callable[[int, int], None]
+    progress: Callable[[int, int], None] | None
     total: int
     done: int = 0
 
     def after(self, result: _T) -> _T:
         """Pass on what a step gave."""
         self.done += 1
-        self.progress(self.done, self.total)
+        if self.progress is not None:
+            self.progress(self.done, self.total)
         return result
 
 

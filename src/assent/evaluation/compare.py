@@ -6,14 +6,14 @@ drawn anew with them, since it is as uncertain as the misses.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from assent.calibration.draws import weights
 from assent.errors import TooFewTrials, UsageError
-from assent.evaluation.audit import AuditOptions, method, summarise
+from assent.evaluation.audit import AuditOptions, Steps, method, summarise
 from assent.evaluation.bootstrap import WeightedRows, mated_rows, nonmated_rows
 from assent.evaluation.collecting import Collector
 from assent.evaluation.evidence import Evidence
@@ -53,6 +53,7 @@ def compare(
     options: AuditOptions | None = None,
     *,
     notes: Sequence[Note] = (),
+    progress: Callable[[int, int], None] | None = None,
 ) -> Comparison:
     """Compare two systems.
 
@@ -62,6 +63,7 @@ def compare(
         names: of the two.
         options: intervals; ``target_fmr`` is reported beside the usual ones.
         notes: what a reader must know of the data.
+        progress: called with (steps done, steps in all).
 
     Raises:
         TooFewTrials: nothing in common, or one class only.
@@ -70,12 +72,15 @@ def compare(
     options = options or AuditOptions()
     paired = pair(first, second)
     systems = [Points(own, options.draws, options.confidence) for own in (paired.first, paired.second)]
-    differences = [*_misses(systems, options), _equal_error(systems, options)]
+    step = Steps(progress, 4)
+    step.after(None)
+    differences = [*step.after(_misses(systems, options)), step.after(_equal_error(systems, options))]
     return Comparison(
         names=names,
         data=summarise(paired.first, options, ()),
         method=method(options),
         differences=tuple(differences),
+        dets=step.after((systems[0].det(), systems[1].det())),
         num_common=paired.num_common,
         num_only_first=paired.num_only_first,
         num_only_second=paired.num_only_second,
@@ -118,7 +123,12 @@ def _paired_part(samples: SampleTable, a: Trials, b: Trials) -> tuple[Trials, Tr
 
 
 def misses_at(
-    nonmated: WeightedRows, total: float, mated: WeightedRows, targets: Float64, own: Float64
+    nonmated: WeightedRows,
+    total: float,
+    mated: WeightedRows,
+    targets: Float64,
+    own: Float64,
+    own_mated: Float64 | None = None,
 ) -> Float64:
     """Miss rates where the false match rate is at most each target, with people weighing as they were drawn.
 
@@ -128,6 +138,7 @@ def misses_at(
         mated: all mated comparisons, lowest first.
         targets: (T,) false match rates.
         own: (S,) what each person weighs.
+        own_mated: the same of the people of ``mated``, where these are numbered otherwise.
 
     Returns:
         (T,) float64.
@@ -135,7 +146,9 @@ def misses_at(
     cumulated = np.cumsum(own[nonmated.first] * own[nonmated.second] * nonmated.shares)
     at = np.searchsorted(cumulated, targets * total, side="right")
     thresholds = np.nextafter(nonmated.scores[np.minimum(at, len(cumulated) - 1)], np.inf)
-    missed = np.concatenate([[0.0], np.cumsum(own[mated.first] * mated.shares)])
+    missed = np.concatenate(
+        [[0.0], np.cumsum((own if own_mated is None else own_mated)[mated.first] * mated.shares)]
+    )
     return np.asarray(missed[mated.num_below(thresholds)] / max(missed[-1], 1e-12), np.float64)
 
 

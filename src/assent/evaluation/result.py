@@ -534,6 +534,7 @@ class Comparison:
         data: of the trials that both have.
         method: how.
         differences: rates side by side.
+        dets: the trade-off of each; None with only one class.
         num_common: comparisons that both have.
         num_only_first: comparisons left out because only the first has them.
         num_only_second: the same of the second.
@@ -544,6 +545,7 @@ class Comparison:
     data: DataSummary
     method: Method
     differences: tuple[Difference, ...]
+    dets: tuple[Det | None, Det | None]
     num_common: int
     num_only_first: int
     num_only_second: int

@@ -62,6 +62,17 @@ def number(value: float | None, digits: int = 2) -> str:
     return f"{value:.{digits}g}" if abs(value) >= 1e-4 else f"{value:.{digits - 1}e}"
 
 
+def points(difference: float, *, sign: bool = True) -> str:
+    """A difference of two rates in percentage points.
+
+    Example:
+        >>> points(-0.0123), points(0.0), points(0.0123, sign=False)
+        ('-1.2', '0', '1.2')
+    """
+    value = 100 * difference
+    return "0" if not value else f"{value:{'+' if sign else ''}.2g}"
+
+
 def threshold(value: float | None) -> str:
     """A score, so that two neighbouring thresholds differ.
 

@@ -83,6 +83,16 @@ def test_a_group_without_an_error_gives_at_least():
     assert ratio.estimate.value == pytest.approx(men_row.fmr.value / women_row.fmr.bound)
 
 
+def test_a_ratio_that_can_only_be_bounded_is_not_below_one():
+    samples, trials = make_system(num_people=8, spread=0.0, separation=9.0)
+    first = trials.mated & (trials.probes == 0)
+    one_miss = Trials(trials.probes, trials.references, np.where(first, -9, trials.scores), trials.mated)
+    (found,) = run(collect(samples, one_miss), threshold=4.0).groups
+    bounded = [m.estimate.value for m in found.measures if m.estimate.is_at_least]
+    assert bounded
+    assert min(bounded) >= 1.0
+
+
 def test_a_group_of_one_and_people_of_no_group():
     samples, trials = make_system(num_people=6)
     sex = np.array(["f", "m", "m", "m", "", "m"] * 2)

@@ -63,16 +63,16 @@ def _title(result: Comparison) -> str:
 def _sentence(found: Difference, names: tuple[str, str]) -> Sentence:
     """One rate in words: which is lower, by how much, and whether that may be chance."""
     value, ends = found.difference.value or 0.0, _span(found.difference)
-    what = "misses" if found.metric == "fnmr" else "errs in"
     where = f"With {found.at}" if found.metric == "fnmr" else f"At {found.at}"
     both = f"{percent(found.first.value)} and {percent(found.second.value)}"
     if not value:
         return Sentence("no difference", f"{where}, both are alike: {both} ({ends}).")
     better, by = names[1] if value < 0 else names[0], points(abs(value), sign=False)
+    what = f"misses {by} percentage points fewer" if found.metric == "fnmr" else f"errs {by} points less often"
     doubt = "" if found.is_clear else " The interval includes 0: it may be chance."
     return Sentence(
         f"{by} points" if found.is_clear else "not clear",
-        f"{where}, {better} {what} {by} percentage points fewer: {both}, difference {ends}.{doubt}",
+        f"{where}, {better} {what}: {both}, difference {ends}.{doubt}",
     )
 
 

@@ -68,7 +68,9 @@ def _sentence(found: Difference, names: tuple[str, str]) -> Sentence:
     if not value:
         return Sentence("no difference", f"{where}, both are alike: {both} ({ends}).")
     better, by = names[1] if value < 0 else names[0], points(abs(value), sign=False)
-    what = f"misses {by} percentage points fewer" if found.metric == "fnmr" else f"errs {by} points less often"
+    what = (
+        f"misses {by} percentage points fewer" if found.metric == "fnmr" else f"errs {by} points less often"
+    )
     doubt = "" if found.is_clear else " The interval includes 0: it may be chance."
     return Sentence(
         f"{by} points" if found.is_clear else "not clear",

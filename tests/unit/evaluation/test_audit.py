@@ -199,6 +199,25 @@ def test_bob_measures_searches():
 
 
 @pytest.mark.parametrize(
+    ("last_mate", "last_stranger", "found", "false_alarms"),
+    [(1.0, 0.0, 1.0, 0.0), (-0.1, 0.0, 6 / 7, 0.0), (-0.1, 10.0, 6 / 7, 0.5)],
+)
+def test_the_open_set_cases_of_bob_measures_own_tests(last_mate, last_stranger, found, false_alarms):
+    """Seven probes with a mate and two without, at 0.5; the rates are those that bob.measure's tests expect."""
+    searches = [([0.0, 0.0], [1.0])] * 6 + [([0.0, 0.0], [last_mate]), ([0.0] * 3, [])]
+    searches.append(([0.0, 0.0, last_stranger], []))
+    probes = [k for k, (n, p) in enumerate(searches) for _ in (*n, *p)]
+    scores = [s for n, p in searches for s in (*n, *p)]
+    mated = [is_mate for n, p in searches for is_mate in [False] * len(n) + [True] * len(p)]
+    trials = make_trials(scores, mated, probes, len(searches) + np.arange(len(scores)))
+    ranks = ranks_of(trials)
+    assert np.mean((ranks.mate_scores >= 0.5) & (ranks.num_better == 0)) == pytest.approx(found, abs=1e-9)
+    strangers = np.isin(trials.probes, [7, 8])
+    num_false = np.bincount(trials.probes[strangers & (trials.scores >= 0.5)], minlength=9)[7:]
+    assert (1 - share_without(num_false, np.array([3, 3]), 3)).mean() == pytest.approx(false_alarms, abs=1e-9)
+
+
+@pytest.mark.parametrize(
     ("target", "size", "of_3", "of_30"),
     [(0.01, 1000, 775, 2450), (0.01, 25_000, 3873, 12_248), (0.001, 25_000, 12_248, 38_730)],
 )

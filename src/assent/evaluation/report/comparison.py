@@ -8,7 +8,7 @@ from assent.evaluation.report.figures import two_dets_figure
 from assent.evaluation.report.headline import Sentence
 from assent.evaluation.report.page import check_name, figure_values, render, write_both
 from assent.evaluation.report.rows import data_words
-from assent.evaluation.report.words import percent, points
+from assent.evaluation.report.words import FIXED, percent, points
 from assent.evaluation.result import Comparison, Difference, Estimate
 
 
@@ -93,13 +93,14 @@ def _cell(estimate: Estimate) -> str:
     if estimate.lower is None or estimate.upper is None:
         return percent(estimate.value)
     low, high = (percent(end).removesuffix(" %") for end in (estimate.lower, estimate.upper))
-    return f"{percent(estimate.value)} [{low}, {high}]"
+    return f"{percent(estimate.value)} [{low}, {high}]".replace(" ", FIXED)
 
 
 def _points_cell(estimate: Estimate) -> str:
     if estimate.value is None or estimate.lower is None or estimate.upper is None:
         return "unknown"
-    return f"{points(estimate.value)} [{points(estimate.lower)}, {points(estimate.upper)}]"
+    cell = f"{points(estimate.value)} [{points(estimate.lower)}, {points(estimate.upper)}]"
+    return cell.replace(" ", FIXED)
 
 
 def _span(estimate: Estimate) -> str:

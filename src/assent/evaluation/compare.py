@@ -20,7 +20,7 @@ from assent.evaluation.evidence import Evidence
 from assent.evaluation.points import Points
 from assent.evaluation.rates import RULE_OF_30, estimate
 from assent.evaluation.result import Comparison, Difference, Note
-from assent.evaluation.spill import PART_ROWS, TrialStore
+from assent.evaluation.spill import MAX_IN_MEMORY, PART_ROWS, TrialStore
 from assent.evaluation.trials import SampleTable, Trials
 from assent.types import Float64
 
@@ -95,7 +95,10 @@ def pair(first: Evidence, second: Evidence) -> Paired:
     of_second = np.array([numbers.get(str(name), -1) for name in second.samples.ids], np.int64)
     num_parts = -(-max(len(a), len(b)) // PART_ROWS)
     parts = zip(a.split(num_parts), b.split(num_parts, of_second), strict=True)
-    collectors, num_common = (Collector(keeps_all=False), Collector(keeps_all=False)), 0
+    # What will not stay in memory at the end is not gathered there first.
+    max_whole = MAX_IN_MEMORY if max(len(a), len(b)) <= MAX_IN_MEMORY else 0
+    collectors = [Collector(keeps_all=False, max_whole=max_whole) for _ in range(2)]
+    num_common = 0
     for part_a, part_b in parts:
         own, other = _paired_part(first.samples, part_a.joined(), part_b.joined())
         num_common += len(own)

@@ -13,7 +13,7 @@ from assent.evaluation.trials import SampleTable
 from assent.types import Float64, Int64
 
 MAX_PICTURES = 3_000_000
-"""Different ids: what memory grows with, about half a kilobyte for each."""
+"""Different ids: what memory grows with, about a kilobyte for each."""
 
 _MAX_LINKS = 4_000_000
 

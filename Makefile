@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Models and photos fetched from the package index; never committed.
 export ASSENT_MODELS_DIR ?= $(CURDIR)/build/models
 
-.PHONY: help demo test test-slow install lint format bench bench-server bench-audit accuracy docs lock clean
+.PHONY: help demo test test-slow install lint format bench bench-server bench-audit bench-index accuracy docs lock clean
 
 help:  ## show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -58,6 +58,9 @@ format: $(VENV)/.dev  ## rewrite the code in the project's layout
 
 bench: $(VENV)/.dev  ## speed: a table on the screen, the same as JSON in build/bench
 	$(BIN)/python -m benchmarks
+
+bench-index: $(VENV)/.dev  ## what the index holds and how fast it answers (docs/scale.md); up to 10 million
+	$(BIN)/python -m benchmarks.index
 
 bench-server: $(VENV)/.dev  ## the server: what the wire adds, 16 clients for a minute, 200 at once
 	$(BIN)/python -m benchmarks.server

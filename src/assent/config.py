@@ -55,6 +55,12 @@ class Settings(BaseSettings):
     threads: int = Field(
         default=0, ge=0, le=256, description="Threads for the networks; 0 takes the machine's cores."
     )
+    save_galleries_from: int = Field(
+        default=50_000,
+        ge=1,
+        description="Galleries of so many people or more are saved in the data folder, encrypted, so that a process "
+        "starts fast; smaller ones are read from the records.",
+    )
     max_image_bytes: int = Field(
         default=64 * 2**20, ge=1, description="Largest encoded image that is opened, bytes."
     )

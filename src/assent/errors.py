@@ -37,7 +37,10 @@ a person's name or a secret. ``exit_code`` is what the command line exits with (
     |  |- StoreUnavailable               cannot be opened, read or written (folder, disk, server)
     |  |- StoreTooNew                    written by a newer version
     |  |- KeyMissing                     the key file is gone, unreadable, or not this store's
-    |  `- LogTampered                    the log, a checkpoint or a proof is not what it was
+    |  |- LogTampered                    the log, a checkpoint or a proof is not what it was
+    |  |- IndexUnavailable               an index's disk or server refuses, or its parts disagree
+    |  |- SnapshotUnusable               a saved index is truncated, altered, or of something else
+    |  `- NotEnoughMemory                said before it starts, with the number
     |- AccessError                  11
     |  |- NotAuthenticated               no such access key, a wrong secret, or revoked
     |  `- Forbidden                      the key's roles do not cover this
@@ -278,6 +281,26 @@ class LogTampered(StoreError):
     def __init__(self, message: str, *, seq: int | None = None) -> None:
         super().__init__(message)
         self.seq = seq
+
+
+class IndexUnavailable(StoreError):
+    """The disk or the server that holds an index refuses, or parts of the index disagree."""
+
+
+class SnapshotUnusable(StoreError):
+    """A saved index is truncated, altered, or of another collection, model or moment."""
+
+
+class NotEnoughMemory(StoreError):
+    """An index would not fit; said before it starts.
+
+    Attributes:
+        needed_bytes: what it would take.
+    """
+
+    def __init__(self, message: str, *, needed_bytes: int) -> None:
+        super().__init__(message)
+        self.needed_bytes = needed_bytes
 
 
 class AccessError(AssentError):

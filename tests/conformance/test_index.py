@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import os
+import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assent.errors import UsageError
-from assent.gallery import ExactIndex, Hit, Index
+from assent.errors import IndexUnavailable, SnapshotUnusable, UsageError
+from assent.gallery import ExactIndex, FaissIndex, Hit, Index, Saved, Seal
 from tests.builders import near, unit_templates
 
-IMPLEMENTATIONS: list[Callable[[int], Index]] = [ExactIndex]
 NEVER = np.inf
+
+
+def small_faiss(dim: int) -> Index:
+    """What is small to it: compared as it is."""
+    return FaissIndex(dim, threads=2)
+
+
+def coded_faiss(dim: int) -> Index:
+    """Coded from the first rows on, many segments, templates in memory."""
+    return FaissIndex(dim, threads=2, open_rows=16, max_rows=64)
+
+
+IMPLEMENTATIONS: list[Callable[[int], Index]] = [ExactIndex, small_faiss, coded_faiss]
 
 
 @pytest.fixture(params=IMPLEMENTATIONS, ids=lambda make: make.__name__)
@@ -148,3 +165,175 @@ def test_it_agrees_with_a_plain_loop(
         if i not in removed and expires[i] > now_s and score >= min_score:
             expected.append((-score, f"k{i:02}"))
     assert keys(hits) == [key for _, key in sorted(expected)][:limit]
+
+
+SEAL = Seal(bytes(range(32)), {"collection": "c-1", "model": "m-1", "epoch": 7})
+
+
+@pytest.fixture
+def saved_index(make: Callable[[int], Index], tmp_path: Path) -> tuple[Index, Path, Saved]:
+    index, _ = filled(make, 100)
+    path = tmp_path / "index.snapshot"
+    return index, path, index.save(path, SEAL)
+
+
+def test_saved_and_loaded_it_answers_as_before(
+    make: Callable[[int], Index], saved_index: tuple[Index, Path, Saved]
+) -> None:
+    index, path, saved = saved_index
+    again = make(16)
+    again.load(path, SEAL, saved)
+    again.verify()
+    probes = unit_templates(5, 16, seed=3)
+    options = {"limit": 7, "min_score": -1.0, "now_s": 0.0}
+    assert saved.count == len(again) == 100
+    assert again.search(probes, **options) == index.search(probes, **options)  # type: ignore[arg-type]
+    assert [path] == list(path.parent.iterdir())
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_only_keys_with_the_prefix_are_saved(make: Callable[[int], Index], tmp_path: Path) -> None:
+    index, _ = filled(make, 100)
+    saved = index.save(tmp_path / "part", SEAL, prefix="k7")
+    again = make(16)
+    again.load(tmp_path / "part", SEAL, saved)
+    assert saved.count == 11
+    assert "k7" in again
+    assert "k8" not in again
+
+
+def test_nothing_of_a_template_is_readable_in_the_file(saved_index: tuple[Index, Path, Saved]) -> None:
+    index, path, _ = saved_index
+    content = path.read_bytes()
+    for rows in index.batches():
+        for key, template in zip(rows.keys, rows.templates, strict=True):
+            assert template.tobytes()[:16] not in content
+            assert len(key) < 3 or key not in content
+
+
+def altered(content: bytes, how: str) -> bytes:
+    return {
+        "truncated": content[:-40],
+        "empty": b"",
+        "one byte changed": content[:500] + bytes([content[500] ^ 1]) + content[501:],
+        "another file": b"something else " * 40,
+    }[how]
+
+
+@pytest.mark.parametrize("how", ["truncated", "empty", "one byte changed", "another file"])
+@pytest.mark.parametrize("is_digest_known", [True, False])
+def test_a_damaged_snapshot_is_refused_and_changes_nothing(
+    make: Callable[[int], Index],
+    saved_index: tuple[Index, Path, Saved],
+    how: str,
+    is_digest_known: bool,
+) -> None:
+    """With the file's own digest too: then the encryption refuses it."""
+    _, path, saved = saved_index
+    content = altered(path.read_bytes(), how)
+    path.write_bytes(content)
+    if is_digest_known:
+        saved = Saved(saved.count, hashlib.sha256(content).hexdigest())
+    target, rows = filled(make, 3)
+    with pytest.raises(SnapshotUnusable, match="made anew from the records"):
+        target.load(path, SEAL, saved)
+    assert len(target) == 3
+    assert keys(target.search(rows[:1], limit=1, min_score=0.9, now_s=0)[0]) == ["k0"]
+
+
+@pytest.mark.parametrize(
+    "seal",
+    [
+        Seal(bytes(32), SEAL.facts),
+        Seal(SEAL.key, {**SEAL.facts, "model": "m-2"}),
+        Seal(SEAL.key, {**SEAL.facts, "collection": "c-2"}),
+        Seal(SEAL.key, {**SEAL.facts, "epoch": 8}),
+    ],
+    ids=["key", "model", "collection", "epoch"],
+)
+def test_a_snapshot_of_something_else_is_refused(
+    make: Callable[[int], Index], saved_index: tuple[Index, Path, Saved], seal: Seal
+) -> None:
+    _, path, saved = saved_index
+    with pytest.raises(SnapshotUnusable, match="of another index"):
+        make(16).load(path, seal, saved)
+    with pytest.raises(SnapshotUnusable, match="of another index"):
+        make(8).load(path, SEAL, saved)
+    with pytest.raises(SnapshotUnusable, match="another number"):
+        make(16).load(path, SEAL, Saved(99, saved.sha256))
+    with pytest.raises(SnapshotUnusable, match="No such file"):
+        make(16).load(path.with_name("gone"), SEAL, saved)
+
+
+def test_a_full_disk_leaves_what_was_there(
+    saved_index: tuple[Index, Path, Saved], monkeypatch: pytest.MonkeyPatch, make: Callable[[int], Index]
+) -> None:
+    index, path, saved = saved_index
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(IndexUnavailable, match="No space left on device"):
+        index.save(path, SEAL)
+    assert list(path.parent.iterdir()) == [path]
+    make(16).load(path, SEAL, saved)
+    assert len(index.search(unit_templates(1, 16), limit=3, min_score=-1, now_s=0)[0]) == 3
+
+
+@pytest.mark.parametrize("num_live", [1, 3, 50, 200])
+def test_k_results_are_k_allowed_results_at_any_selectivity(
+    make: Callable[[int], Index], num_live: int
+) -> None:
+    rows = unit_templates(200, 16)
+    expires = np.full(200, 1.0)
+    live = np.random.default_rng(1).choice(200, num_live, replace=False)
+    expires[live] = NEVER
+    index = make(16)
+    index.add([f"k{i}" for i in range(200)], rows, expires_s=expires)
+    for probe in unit_templates(4, 16, seed=5):
+        [hits] = index.search(probe[None], limit=10, min_score=-1, now_s=1.0)
+        expected = live[np.argsort(-(rows[live] @ probe))][:10]
+        assert keys(hits) == [f"k{i}" for i in expected]
+    assert index.num_live(0.0) == 200
+    assert index.num_live(1.0) == num_live
+
+
+@pytest.mark.parametrize("dim", [5, 128, 512])
+def test_a_batch_is_answered_as_its_probes_one_by_one(make: Callable[[int], Index], dim: int) -> None:
+    index, _ = filled(make, 60, dim)
+    probes = unit_templates(9, dim, seed=2)
+    options = {"limit": 4, "min_score": -0.2, "now_s": 0.0}
+    together = index.search(probes, **options)  # type: ignore[arg-type]
+    assert together == [index.search(probe[None], **options)[0] for probe in probes]  # type: ignore[arg-type]
+
+
+def test_it_is_changed_while_it_is_searched(make: Callable[[int], Index]) -> None:
+    """Whoever stays is found by every search; whoever went before a search is not."""
+    index, rows = filled(make, 40)
+    coming = unit_templates(60, 16, seed=8)
+    failures: list[str] = []
+    is_over = threading.Event()
+
+    def search() -> None:
+        while not is_over.is_set():
+            [hits] = index.search(rows[:1], limit=1, min_score=0.99, now_s=0)
+            if keys(hits) != ["k0"]:
+                failures.append(str(hits))
+
+    threads = [threading.Thread(target=search) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for i, template in enumerate(coming):
+        index.add([f"new{i}"], template[None], expires_s=np.array([NEVER]))
+        assert f"new{i}" in keys(index.search(template[None], limit=1, min_score=0.99, now_s=0)[0])
+        if i % 2:
+            index.remove([f"new{i}"])
+            assert index.search(template[None], limit=1, min_score=0.99, now_s=0) == [()]
+    is_over.set()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len(index) == 70
+    index.verify()
+    assert {key.decode() for part in index.batches() for key in part.keys} >= {"k0", "k39", "new58"}

@@ -333,3 +333,22 @@ def test_another_kind_of_rows_is_refused(records: Records) -> None:
         make_collection(tx)
         with pytest.raises(UsageError, match="one of user, template, associated"):
             tx.gallery_rows(COLLECTION, "person")  # type: ignore[arg-type]
+
+
+def test_who_changed_after_an_epoch_is_known(records: Records) -> None:
+    with records.transaction() as tx:
+        first, second = enrolled(tx, "p-1", 1), enrolled(tx, "p-2", 2)
+        ids = [made.consent.person_id for made in (first, second)]
+        assert set(tx.changed_people(COLLECTION, after_epoch=0)) == set(ids)
+        assert tx.changed_people(COLLECTION, after_epoch=1) == [ids[1]]
+        assert tx.changed_people(COLLECTION, after_epoch=2) == []
+        tx.withdraw(first.consent.id)
+        assert tx.changed_people(COLLECTION, after_epoch=2) == [ids[0]]
+        assert tx.gallery_rows(COLLECTION, person_ids=ids).person_refs == ("p-2",)
+        assert len(tx.gallery_rows(COLLECTION, "template", person_ids=[ids[0]])) == 0
+        assert tx.gallery_rows(COLLECTION, person_ids=ids[1:]).epoch == 3
+        with pytest.raises(UsageError, match="at most 10000"):
+            tx.gallery_rows(COLLECTION, person_ids=["x"] * 10_001)
+        tx.delete_collection(COLLECTION)
+        with pytest.raises(NotFound):
+            tx.changed_people(COLLECTION, after_epoch=0)

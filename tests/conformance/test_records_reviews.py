@@ -212,7 +212,7 @@ def test_records_of_the_first_version_are_upgraded(
     with engine.begin() as connection:
         for table in ("review_judgements", "review_pairs", "reviews", "users", "collection_notes"):
             connection.exec_driver_sql(f"DROP TABLE {table}")
-        for table in ("access_keys", "request_tokens"):
+        for table in ("access_keys", "request_tokens", "gallery_changes"):
             connection.exec_driver_sql(f"DROP TABLE {table}")
         for table, column in (
             ("collections", "review"),

@@ -66,6 +66,18 @@ COLUMNS = {
     ],
     "user_vectors": ["collection_id", "person_id", "num_templates", "sealed"],
     "users": ["collection_id", "person_id", "created_at"],
+    "gallery_changes": ["collection_id", "person_id", "epoch"],
+    "gallery_snapshots": [
+        "id",
+        "collection_id",
+        "part",
+        "kind",
+        "epoch",
+        "num_rows",
+        "sha256",
+        "wrapped_key",
+        "created_at",
+    ],
     "reviews": ["id", "collection_id", "asked_at", "expires_at", "status", "wrapped_key"],
     "review_pairs": [
         "id",

@@ -1,6 +1,8 @@
-"""Galleries: templates held in memory, searched exactly."""
+"""Galleries: templates held in memory or by a server, searched for the most similar ones."""
 
 from assent.gallery.exact import ExactIndex
-from assent.gallery.index import Hit, Index
+from assent.gallery.faiss_index import FaissIndex
+from assent.gallery.index import Hit, Index, Rows
+from assent.gallery.snapshot import Saved, Seal
 
-__all__ = ["ExactIndex", "Hit", "Index"]
+__all__ = ["ExactIndex", "FaissIndex", "Hit", "Index", "Rows", "Saved", "Seal"]

@@ -1,4 +1,4 @@
-"""What the server does by itself, off every request's path: signs the log as it grows, ends what has expired."""
+"""What the server does by itself, off every request's path: signs the log, ends what has expired, saves galleries."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ class Housekeeping:
     Args:
         assent: the open data folder.
         checkpoint_every_s: seconds between looks at whether the log grew.
-        sweep_every_s: seconds between sweeps of expired consents and reviews.
+        sweep_every_s: seconds between sweeps of expired consents and reviews, and between looks at what to save.
     """
 
     def __init__(self, assent: Assent, *, checkpoint_every_s: float, sweep_every_s: float) -> None:
         self._work: list[tuple[str, float, Callable[[], object]]] = [
             ("sign the log", checkpoint_every_s, assent.logbook.checkpoint),
             ("end expired consents and reviews", sweep_every_s, assent.consents.sweep),
+            ("save large galleries", sweep_every_s, assent.save_galleries),
         ]
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -334,6 +334,21 @@ class Assent:
         self._ctx.forget_profiles()
         return result
 
+    def save_galleries(self) -> int:
+        """Save the large galleries that are in memory, encrypted, so that the next process starts fast.
+
+        Done by the server from time to time, and when a data folder is closed.
+
+        Returns:
+            How many parts were written.
+
+        Raises:
+            Forbidden: the caller is no admin.
+            IndexUnavailable: the disk refuses; searches go on.
+        """
+        self._ctx.require(Role.ADMIN)
+        return self._ctx.galleries.save(self._ctx.records)
+
     def rotate_master_key(self) -> None:
         """Wrap all keys anew under a new master key, and destroy the old one.
 

@@ -6,16 +6,18 @@ import copy
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assent.calibration.profile import CalibrationProfile
 from assent.config import Settings
-from assent.errors import Forbidden
+from assent.errors import AssentError, Forbidden
 from assent.models.store import ModelStore
 from assent.service.galleries import Galleries
 from assent.service.profiles import find_profile
+from assent.service.saved_galleries import SavedGalleries
 from assent.store.access import AccessKey, Role
 from assent.store.records import Records
 
@@ -65,7 +67,10 @@ class Context:
         self.actor = actor
         self.caller: AccessKey | None = None
         self.models = ModelStore(settings.models_path)
-        self.galleries = Galleries()
+        self.galleries = Galleries(
+            settings.data_dir,
+            SavedGalleries(settings.data_dir / "galleries", min_people=settings.save_galleries_from),
+        )
         self._loaded = _Loaded(engine)
 
     def acting_as(self, key: AccessKey) -> Context:
@@ -131,7 +136,9 @@ class Context:
             self._loaded.profiles.clear()
 
     def close(self) -> None:
-        """Drop templates and networks from memory and close the records."""
+        """Save large galleries; drop templates and networks from memory and close the records."""
+        with suppress(AssentError):  # they are derived: the next process reads the records
+            self.galleries.save(self.records)
         self.galleries.forget()
         self._loaded.engine = None
         self.records.close()

@@ -1,7 +1,8 @@
 """Galleries in memory, derived from the records and never ahead of or behind them.
 
-A collection's epoch rises in every transaction that changes who may be found in it. A search reads the epoch in its
-own transaction and uses the gallery in memory only when it was made from that very epoch.
+A collection's epoch rises in every transaction that changes who may be found in it, and the records say at which epoch
+each person changed last. A search reads the epoch in its own transaction; where the gallery in memory is of an earlier
+one, those who changed since, in this process or another, are taken out and put in as the records have them now.
 """
 
 from __future__ import annotations
@@ -9,15 +10,24 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from assent.calibration.profile import ReferenceKind
-from assent.gallery import ExactIndex, Index
+from assent.errors import IndexUnavailable, SnapshotUnusable
+from assent.gallery import ExactIndex, FaissIndex, Index, Rows
+from assent.gallery.index import encoded_keys
+from assent.gallery.segments import concatenated
 from assent.service.policy import LiveGallery
+from assent.service.saved_galleries import SavedGalleries, SavedPart
+from assent.store.records import Records
+from assent.store.snapshots import PARTS, SnapshotRecord
 from assent.store.transaction import Reading
 from assent.store.values import CollectionRecord, GalleryRows
 from assent.types import Bool, Float32, Float64
@@ -27,6 +37,10 @@ Among = Literal["people", "users"]
 
 MAX_GALLERIES = 16
 """Collections held in memory at once; the one used longest ago is dropped first."""
+
+_PUT_IN_AT_ONCE = 2**20
+_FEW_CHANGES = 1000
+"""People that are followed at once; where more than this and half of the gallery changed, it is read anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +59,15 @@ class LoadedGallery:
         epoch: of the collection when they were read.
         indexes: the templates, under people's ids.
         entries: whose they are, under the same ids.
-        expires_s: by kind, (N,) float64, when each consent ends, seconds since the epoch of Unix.
     """
 
     epoch: int
     indexes: dict[ReferenceKind, Index]
     entries: dict[str, GalleryEntry]
-    expires_s: dict[ReferenceKind, Float64]
 
     def live(self, now_s: float) -> LiveGallery:
         """How many people of which kinds may be returned at that moment."""
-        counts = {kind: int(np.count_nonzero(ends > now_s)) for kind, ends in self.expires_s.items()}
+        counts = {kind: index.num_live(now_s) for kind, index in self.indexes.items()}
         return LiveGallery(sum(counts.values()), tuple(kind for kind, count in counts.items() if count))
 
 
@@ -75,12 +87,26 @@ def score_against_mean(vectors: Float32, template: Float32) -> float:
     return float(mean @ template / np.linalg.norm(mean))
 
 
-class Galleries:
-    """The galleries of the collections that were searched lately; safe for several threads."""
+class _Place:
+    """Where one collection's gallery is kept, and who waits for it."""
 
     def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.gallery: LoadedGallery | None = None
+
+
+class Galleries:
+    """The galleries of the collections that were searched lately; safe for several threads.
+
+    Args:
+        folder: where templates of large galleries may be kept, encrypted, while they are in use.
+        saved: where large galleries are saved, to start fast; None saves none.
+    """
+
+    def __init__(self, folder: Path | None = None, saved: SavedGalleries | None = None) -> None:
         self._lock = threading.Lock()
-        self._loaded: OrderedDict[tuple[str, Among], LoadedGallery] = OrderedDict()
+        self._folder, self._saved = folder, saved
+        self._places: OrderedDict[tuple[str, Among], _Place] = OrderedDict()
 
     def at(self, tx: Reading, collection: CollectionRecord, among: Among = "people") -> LoadedGallery:
         """The gallery of a collection as the transaction sees it.
@@ -90,29 +116,200 @@ class Galleries:
             collection: read in that transaction.
             among: whom to compare with.
         """
-        key = (collection.id, among)
+        place = self._place(collection.id, among)
+        with place.lock:
+            held = place.gallery
+            # What a transaction changed may yet be undone; an older moment is nobody else's business.
+            if tx.has_logged or (held is not None and held.epoch > collection.epoch):
+                return self._load(tx, collection, among)
+            return self._bring_up_to_date(place, tx, collection, among)
+
+    def prepare(self, tx: Reading, collection: CollectionRecord, among: Among = "people") -> None:
+        """Load a gallery, or bring it up to date, before the transaction that writers wait for."""
+        place = self._place(collection.id, among)
+        with place.lock:
+            if place.gallery is None or place.gallery.epoch < collection.epoch:
+                self._bring_up_to_date(place, tx, collection, among)
+
+    def forget(self) -> None:
+        """Drop every template from memory."""
         with self._lock:
-            gallery = self._loaded.get(key)
-            if gallery is None or gallery.epoch != collection.epoch:
-                gallery = _load(collection, _rows(tx, collection, among))
-            self._loaded[key] = gallery
-            self._loaded.move_to_end(key)
-            while len(self._loaded) > MAX_GALLERIES:
-                self._loaded.popitem(last=False)
+            self._places.clear()
+
+    def follow(self, tx: Reading, collection_ids: Iterable[str]) -> None:
+        """Take out of memory at once who left these collections; a gallery that cannot follow is dropped whole.
+
+        Args:
+            tx: begun after they left.
+            collection_ids: which; those that are not in memory, or not in the records, are dropped.
+        """
+        if self._saved is not None:
+            self._saved.clean(tx)
+        chosen = set(collection_ids)
+        with self._lock:
+            held = {key: place for key, place in self._places.items() if key[0] in chosen}
+        there = {record.id: record for record in tx.collections()} if held else {}
+        for (collection_id, among), place in held.items():
+            with place.lock:
+                record = there.get(collection_id)
+                if record is None:
+                    place.gallery = None
+                elif place.gallery is not None and place.gallery.epoch < record.epoch:
+                    self._bring_up_to_date(place, tx, record, among)
+
+    def save(self, records: Records) -> int:
+        """Save the large ones that are in memory; how many parts were written. Searches and changes go on.
+
+        Raises:
+            IndexUnavailable: the disk refuses; what was saved before still is.
+        """
+        if self._saved is None:
+            return 0
+        with self._lock:
+            held = {key[0]: place for key, place in self._places.items() if key[1] == "people"}
+        with records.reading() as tx:
+            saved = self._saved
+            chosen = [c for c in tx.collections() if c.id in held and saved.is_large(tx, c)]
+        num_saved = 0
+        for collection in chosen:
+            with held[collection.id].lock:
+                gallery = held[collection.id].gallery
+            if gallery is not None:
+                num_saved += saved.save(records, collection, gallery.epoch, gallery.indexes)
+        return num_saved
+
+    def _place(self, collection_id: str, among: Among) -> _Place:
+        with self._lock:
+            place = self._places.setdefault((collection_id, among), _Place())
+            self._places.move_to_end((collection_id, among))
+            while len(self._places) > MAX_GALLERIES:
+                self._places.popitem(last=False)
+            return place
+
+    def _bring_up_to_date(
+        self, place: _Place, tx: Reading, collection: CollectionRecord, among: Among
+    ) -> LoadedGallery:
+        """The gallery at the collection's epoch, which is not before the one that is held."""
+        # Only a whole gallery is put back: one that fails halfway is read anew next time.
+        held, place.gallery = place.gallery, None
+        if held is not None and held.epoch < collection.epoch:
+            changed = tx.changed_people(collection.name, after_epoch=held.epoch)
+            if len(changed) > max(_FEW_CHANGES, len(held.entries) // 2):
+                held = None
+            else:
+                held = _followed(held, tx, collection, among, changed)
+        place.gallery = held if held is not None else self._load(tx, collection, among)
+        return place.gallery
+
+    def _load(self, tx: Reading, collection: CollectionRecord, among: Among) -> LoadedGallery:
+        indexes = {kind: self._new_index(collection.dim) for kind in ReferenceKind}
+        gallery = LoadedGallery(collection.epoch, indexes, {})
+        saved = self._saved
+        if saved is None or among != "people" or not saved.is_large(tx, collection):
+            _add(gallery, _rows(tx, collection, among))
             return gallery
+        with suppress(IndexUnavailable):  # what is left is noise
+            saved.clean(tx)
+        files: dict[str, list[SnapshotRecord]] = {}
+        for record in tx.snapshots(collection.name):
+            files.setdefault(record.part, []).append(record)
+        waiting = _Waiting(gallery)
+        for part in PARTS:
+            try:
+                loaded = saved.load(tx, collection, part, files.get(part, []))
+            except SnapshotUnusable:
+                waiting.take(tx.gallery_rows(collection.name, part=part))
+                continue
+            waiting.take_saved(loaded)
+            for start in range(0, len(loaded.changed), _FEW_CHANGES):
+                some = loaded.changed[start : start + _FEW_CHANGES]
+                waiting.take(_rows(tx, collection, among, some))
+        waiting.put_in()
+        return gallery
 
-    def forget(self, collection_ids: Iterable[str] | None = None) -> None:
-        """Drop the templates of some collections from memory; of all by default."""
-        with self._lock:
-            chosen = None if collection_ids is None else set(collection_ids)
-            for key in [key for key in self._loaded if chosen is None or key[0] in chosen]:
-                del self._loaded[key]
+    def _new_index(self, dim: int) -> Index:
+        """The one that grows with the gallery, or exact search where FAISS is not installed."""
+        if find_spec("faiss") is None:
+            return ExactIndex(dim)
+        if self._folder is not None:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return FaissIndex(dim, folder=self._folder)
 
 
-def _rows(tx: Reading, collection: CollectionRecord, among: Among) -> GalleryRows:
+class _Waiting:
+    """Rows of a gallery that is being loaded, put in some hundred thousand at a time: an index codes many at once."""
+
+    def __init__(self, gallery: LoadedGallery) -> None:
+        self._gallery = gallery
+        self._rows: dict[ReferenceKind, list[Rows]] = {}
+        self._num_rows = 0
+
+    def take(self, rows: GalleryRows) -> None:
+        """Rows of the records."""
+        self._take(_by_kind(rows), (_entry(rows, number) for number in range(len(rows))))
+
+    def take_saved(self, part: SavedPart) -> None:
+        """Rows of files."""
+        self._take(part.rows, ((e.person_id, GalleryEntry(e.ref, e.num_templates)) for e in part.entries))
+
+    def put_in(self) -> None:
+        """All that wait."""
+        for kind, parts in self._rows.items():
+            together = concatenated(parts, self._gallery.indexes[kind].dim)
+            self._gallery.indexes[kind].add(together.keys, together.templates, expires_s=together.expires_s)
+        self._rows, self._num_rows = {}, 0
+
+    def _take(self, by_kind: dict[ReferenceKind, Rows], entries: Iterable[tuple[str, GalleryEntry]]) -> None:
+        self._gallery.entries.update(entries)
+        for kind, rows in by_kind.items():
+            if len(rows.keys):
+                self._rows.setdefault(kind, []).append(rows)
+                self._num_rows += len(rows.keys)
+        if self._num_rows >= _PUT_IN_AT_ONCE:
+            self.put_in()
+
+
+def _entry(rows: GalleryRows, number: int) -> tuple[str, GalleryEntry]:
+    return rows.person_ids[number], GalleryEntry(rows.person_refs[number], int(rows.num_templates[number]))
+
+
+def _by_kind(rows: GalleryRows) -> dict[ReferenceKind, Rows]:
+    keys = encoded_keys(rows.person_ids)
+    is_mean: Bool = np.asarray(rows.num_templates) > 1
+    return {
+        kind: Rows(keys[of_kind], rows.vectors[of_kind], rows.consent_expires_at_s[of_kind])
+        for kind, of_kind in ((ReferenceKind.SINGLE, ~is_mean), (ReferenceKind.MEAN, is_mean))
+    }
+
+
+def _followed(
+    held: LoadedGallery, tx: Reading, collection: CollectionRecord, among: Among, changed: Sequence[str]
+) -> LoadedGallery:
+    """The gallery after what happened to these people: each is taken out, and put in as the records have them now."""
+    for start in range(0, len(changed), _FEW_CHANGES):
+        some = changed[start : start + _FEW_CHANGES]
+        for index in held.indexes.values():
+            gone = [person_id for person_id in some if person_id in index]
+            if gone:
+                index.remove(gone)
+        for person_id in some:
+            held.entries.pop(person_id, None)
+        _add(held, _rows(tx, collection, among, some))
+    return dataclasses.replace(held, epoch=collection.epoch)
+
+
+def _add(gallery: LoadedGallery, rows: GalleryRows) -> None:
+    waiting = _Waiting(gallery)
+    waiting.take(rows)
+    waiting.put_in()
+
+
+def _rows(
+    tx: Reading, collection: CollectionRecord, among: Among, person_ids: Sequence[str] | None = None
+) -> GalleryRows:
     if among == "people":
-        return tx.gallery_rows(collection.name, kind="user")
-    return _means(tx.gallery_rows(collection.name, kind="associated"))
+        return tx.gallery_rows(collection.name, kind="user", person_ids=person_ids)
+    return _means(tx.gallery_rows(collection.name, kind="associated", person_ids=person_ids))
 
 
 def _means(rows: GalleryRows) -> GalleryRows:
@@ -135,23 +332,3 @@ def _means(rows: GalleryRows) -> GalleryRows:
         consent_expires_at_s=expires_s,
         num_templates=np.asarray(counts, np.int64),
     )
-
-
-def _load(collection: CollectionRecord, rows: GalleryRows) -> LoadedGallery:
-    columns = (rows.person_ids, rows.person_refs, rows.num_templates)
-    entries = {person_id: GalleryEntry(ref, int(num)) for person_id, ref, num in zip(*columns, strict=True)}
-    is_mean: Bool = np.asarray(rows.num_templates) > 1
-    chosen = {ReferenceKind.SINGLE: ~is_mean, ReferenceKind.MEAN: is_mean}
-    return LoadedGallery(
-        epoch=collection.epoch,
-        indexes={kind: _index(rows, of_kind, collection.dim) for kind, of_kind in chosen.items()},
-        entries=entries,
-        expires_s={kind: rows.consent_expires_at_s[of_kind] for kind, of_kind in chosen.items()},
-    )
-
-
-def _index(rows: GalleryRows, chosen: Bool, dim: int) -> Index:
-    index = ExactIndex(dim)
-    at = np.flatnonzero(chosen)
-    index.add([rows.person_ids[i] for i in at], rows.vectors[at], expires_s=rows.consent_expires_at_s[at])
-    return index

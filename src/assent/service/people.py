@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from assent.errors import IncompleteConsent, UsageError
+from assent.errors import AssentError, IncompleteConsent, UsageError
 from assent.service.context import Context
 from assent.service.images import read_document
 from assent.store.access import Role
@@ -281,8 +281,15 @@ class Consents:
 
 
 def _forget(ctx: Context, receipts: Iterable[ReceiptRecord]) -> None:
-    """Drop galleries that hold what was destroyed: no search would use them, but a server would keep them."""
-    ctx.galleries.forget(place.collection_id for receipt in receipts for place in receipt.destroyed)
+    """Take out of memory who left: no search would find them, but a server would keep them."""
+    collection_ids = {place.collection_id for receipt in receipts for place in receipt.destroyed}
+    if not collection_ids:
+        return
+    try:
+        with ctx.records.reading() as tx:
+            ctx.galleries.follow(tx, collection_ids)
+    except AssentError:
+        ctx.galleries.forget()  # what was withdrawn is withdrawn; the next search reads the gallery anew
 
 
 def _end_of_term(given_at: datetime, term: timedelta) -> datetime:

@@ -246,13 +246,15 @@ def search_person(
 
 
 def _refuse_early(ctx: Context, asked: _Asked) -> None:
-    """What can be refused is refused before a photo is decoded."""
+    """What can be refused is refused before a photo is decoded; what takes long is done before writers wait."""
     ctx.require(Role.SEARCHER)
     with (
         recording_refusals(ctx, "search", asked.collection, asked.purpose),
         ctx.records.reading() as tx,
     ):
-        require_purpose(tx.collection(asked.collection), asked.purpose)
+        target = tx.collection(asked.collection)
+        require_purpose(target, asked.purpose)
+        ctx.galleries.prepare(tx, target, asked.among)
 
 
 def _answer(ctx: Context, asked: _Asked, make_probes: _Probes, photo: Photo | None = None) -> SearchResult:

@@ -2,6 +2,7 @@
 
     master key (key file) -> collection key -> person's key in that collection -> template, thumbnail, user vector
                           |                 -> review's key -> crop of the probe photo
+                          |                 -> key of a part of the gallery saved to disk
                           -> secret of an access key
 
 What is sealed is ``nonce (12 bytes) || ciphertext || tag (16 bytes)``; the nonce is random. The associated
@@ -172,6 +173,14 @@ class CollectionKey:
         return NewReviewKey(
             ReviewKey(f"{self._place}|{review_id}", key), self.wrap_review_key(review_id, key)
         )
+
+    def wrap_snapshot_key(self, snapshot_id: str, key: bytes) -> bytes:
+        """Seal the 32-byte key of a gallery saved to disk."""
+        return _seal(self._cipher, key, self._aad("snapshot-key", snapshot_id))
+
+    def unwrap_snapshot_key(self, snapshot_id: str, wrapped: bytes) -> bytes:
+        """The 32-byte key of a saved gallery. Raises ``StoreUnavailable`` where it does not open."""
+        return _unseal(self._cipher, wrapped, self._aad("snapshot-key", snapshot_id))
 
     def wrap_mac_key(self, key: bytes) -> bytes:
         """Seal the collection's image MAC key."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar, get_args
 
 import sqlalchemy as sa
@@ -11,10 +12,12 @@ from assent.store import fields
 from assent.store.consents import ConsentReads
 from assent.store.crypto import CollectionKey, new_key
 from assent.store.log import LogWrites
-from assent.store.rows import load_rows
+from assent.store.rows import load_rows, of_part
 from assent.store.schema import (
     collection_notes,
     collections,
+    gallery_changes,
+    gallery_snapshots,
     person_keys,
     templates,
     user_vectors,
@@ -73,7 +76,29 @@ class GalleryReads(ConsentReads):
         num_people, num_templates = self._connection.execute(query).one()
         return GallerySize(int(num_people), int(num_templates))
 
-    def gallery_rows(self, name: str, kind: GalleryKind = "user") -> GalleryRows:
+    def changed_people(self, name: str, *, after_epoch: int) -> list[str]:
+        """Ids of those who may be found otherwise than at ``after_epoch``, whether or not they are still there.
+
+        Args:
+            name: the collection.
+            after_epoch: an earlier epoch of it.
+
+        Raises:
+            NotFound: no collection has this name.
+        """
+        query = sa.select(gallery_changes.c.person_id).where(
+            gallery_changes.c.collection_id == self.collection(name).id, gallery_changes.c.epoch > after_epoch
+        )
+        return list(self._connection.execute(query).scalars())
+
+    def gallery_rows(
+        self,
+        name: str,
+        kind: GalleryKind = "user",
+        *,
+        person_ids: Sequence[str] | None = None,
+        part: str = "",
+    ) -> GalleryRows:
         """What a search in this collection may compare with now, decrypted.
 
         People without a live consent to the collection's purpose are not in it.
@@ -82,6 +107,8 @@ class GalleryReads(ConsentReads):
             name: the collection.
             kind: ``user``: one unit-norm mean per person; ``template``: every template; ``associated``: every
                 template that counts for a user.
+            person_ids: only rows of these people, of whom some may have none; None for everybody's.
+            part: only rows of people whose ids begin so.
 
         Raises:
             NotFound: no collection has this name.
@@ -91,7 +118,15 @@ class GalleryReads(ConsentReads):
         if kind not in get_args(GalleryKind):
             raise UsageError(f"kind must be one of {', '.join(get_args(GalleryKind))}, got {kind!r}")
         collection = self.collection(name)
-        return load_rows(self._connection, self._collection_key(collection.id), collection, kind, self._now)
+        return load_rows(
+            self._connection,
+            self._collection_key(collection.id),
+            collection,
+            kind,
+            self._now,
+            person_ids=person_ids,
+            part=part,
+        )
 
     def _collection_key(self, collection_id: str) -> CollectionKey:
         wrapped = self._connection.execute(
@@ -218,7 +253,15 @@ class GalleryWrites(GalleryReads, LogWrites):
         """
         collection = self.collection(name)
         size = self.gallery_size(name)
-        for table in (templates, user_vectors, person_keys, users, collection_notes):
+        for table in (
+            templates,
+            user_vectors,
+            person_keys,
+            gallery_changes,
+            gallery_snapshots,
+            users,
+            collection_notes,
+        ):
             self._connection.execute(sa.delete(table).where(table.c.collection_id == collection.id))
         self._connection.execute(sa.delete(collections).where(collections.c.id == collection.id))
         self._has_destroyed = True
@@ -240,14 +283,34 @@ class GalleryWrites(GalleryReads, LogWrites):
         )
         self._has_destroyed = True
 
-    def _bump_epoch(self, collection_id: str) -> int:
-        """Raise the epoch by one; the new one."""
+    def _delete_snapshots(self, collection_id: str, part: str = "") -> None:
+        """Destroy the keys of saved files of a part, or of all; who finds the files cannot read them."""
+        gone = self._connection.execute(
+            sa.delete(gallery_snapshots).where(
+                gallery_snapshots.c.collection_id == collection_id,
+                *of_part(gallery_snapshots.c.part, part),
+            )
+        )
+        self._has_destroyed |= bool(gone.rowcount)
+
+    def _bump_epoch(self, collection_id: str, person_id: str) -> int:
+        """Raise the epoch by one, on account of one person; the new one."""
         epoch = self._connection.execute(
             sa.update(collections)
             .where(collections.c.id == collection_id)
             .values(epoch=collections.c.epoch + 1)
             .returning(collections.c.epoch)
         ).scalar_one()
+        is_theirs = (gallery_changes.c.collection_id == collection_id) & (
+            gallery_changes.c.person_id == person_id
+        )
+        changed = self._connection.execute(sa.update(gallery_changes).where(is_theirs).values(epoch=epoch))
+        if not changed.rowcount:
+            self._connection.execute(
+                sa.insert(gallery_changes).values(
+                    collection_id=collection_id, person_id=person_id, epoch=epoch
+                )
+            )
         return int(epoch)
 
 

@@ -65,6 +65,7 @@ class RotationWrites(AccessWrites, GalleryWrites):
             )
         )
         self._rewrap_review_keys(collection_id, old, new)
+        self._delete_snapshots(collection_id)  # files are made anew sooner than a backup of them is forgotten
         return self._rewrap_person_keys(collection_id, old, new)
 
     def _rewrap_review_keys(self, collection_id: str, old: CollectionKey, new: CollectionKey) -> None:

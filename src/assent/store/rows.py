@@ -12,10 +12,13 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from assent.errors import UsageError
 from assent.store.crypto import CollectionKey, PersonKey
 from assent.store.schema import consents, parse_time, people, person_keys, templates, user_vectors
 from assent.store.values import MAX_IDLE_YEARS, CollectionRecord, GalleryKind, GalleryRows
 from assent.types import Float32
+
+_PEOPLE_AT_ONCE = 10_000  # SQLite takes at most 32,766 values in a statement
 
 
 def load_rows(
@@ -24,11 +27,22 @@ def load_rows(
     collection: CollectionRecord,
     kind: GalleryKind,
     now: datetime,
+    *,
+    person_ids: Sequence[str] | None = None,
+    part: str = "",
 ) -> GalleryRows:
-    """The rows of ``collection`` whose consents are live at ``now``, by ref and then by enrolment."""
+    """The rows of ``collection`` whose consents are live at ``now``, by ref and then by enrolment.
+
+    Only those of ``person_ids`` where given, and of people whose ids begin with ``part``.
+    """
     by_person = kind == "user"
-    ends_s = _consent_ends_s(connection, collection, by_person=by_person)
+    if person_ids is not None and len(person_ids) > _PEOPLE_AT_ONCE:
+        raise UsageError(f"person_ids may be at most {_PEOPLE_AT_ONCE}, got {len(person_ids)}")
+    ends_s = _consent_ends_s(connection, collection, by_person=by_person, person_ids=person_ids, part=part)
     query = _user_query(collection.id) if by_person else _template_query(collection.id)
+    if person_ids is not None:
+        query = query.where((user_vectors if by_person else templates).c.person_id.in_(person_ids))
+    query = query.where(*of_part((user_vectors if by_person else templates).c.person_id, part))
     if kind == "associated":
         query = query.where(templates.c.is_associated)
     now_s = now.timestamp()
@@ -52,6 +66,14 @@ def load_rows(
     )
 
 
+def of_part(column: sa.ColumnElement[Any], part: str) -> list[sa.ColumnElement[bool]]:
+    """The conditions under which a text of hexadecimal digits begins with ``part``; as a range, for the index."""
+    if not part:
+        return []
+    following = f"{int(part, 16) + 1:0{len(part)}x}"
+    return [column >= part, *([column < following] if len(following) == len(part) else [])]
+
+
 def _open(key: CollectionKey, rows: Sequence[Any], dim: int, *, by_person: bool) -> Float32:
     """The (N, dim) float32 vectors; a person's key is unwrapped once, however many rows they have."""
     vectors = np.empty((len(rows), dim), np.float32)
@@ -70,7 +92,12 @@ def _open_one(person_key: PersonKey, row: Any, *, by_person: bool) -> Float32:
 
 
 def _consent_ends_s(
-    connection: Connection, collection: CollectionRecord, *, by_person: bool
+    connection: Connection,
+    collection: CollectionRecord,
+    *,
+    by_person: bool,
+    person_ids: Sequence[str] | None,
+    part: str,
 ) -> dict[str, float]:
     """When the consent under each template ends, or the first of those under each person's (seconds, UTC).
 
@@ -87,6 +114,9 @@ def _consent_ends_s(
         .join(consents, consents.c.id == templates.c.consent_id)
         .where(templates.c.collection_id == collection.id)
     )
+    if person_ids is not None:
+        query = query.where(templates.c.person_id.in_(person_ids))
+    query = query.where(*of_part(templates.c.person_id, part))
     ends_s: dict[str, float] = {}
     for record_id, purpose, stands, expires_at, last_interaction_at in connection.execute(query).all():
         end_s = -math.inf

@@ -182,6 +182,30 @@ user_vectors = sa.Table(
     ),
 )
 
+gallery_changes = sa.Table(
+    "gallery_changes",
+    metadata,
+    _id("collection_id", sa.ForeignKey("collections.id"), primary_key=True),
+    _id("person_id", sa.ForeignKey("people.id"), primary_key=True),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Index(None, "collection_id", "epoch"),
+)
+
+gallery_snapshots = sa.Table(
+    "gallery_snapshots",
+    metadata,
+    _id(primary_key=True),
+    _id("collection_id", sa.ForeignKey("collections.id")),
+    sa.Column("part", sa.String(8), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("num_rows", sa.BigInteger, nullable=False),
+    _hash("sha256"),
+    sa.Column("wrapped_key", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.UniqueConstraint("collection_id", "part", "kind"),
+)
+
 users = sa.Table(
     "users",
     metadata,

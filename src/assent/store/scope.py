@@ -9,6 +9,9 @@ from sqlalchemy import Connection
 
 from assent.store.crypto import Vault
 
+PART_CHARS = 2
+"""Of a person's id, which is random: a gallery is saved in 256 parts of about equal size."""
+
 
 def new_id() -> str:
     """A random UUID as text."""

@@ -18,7 +18,7 @@ from assent.store.crypto import CollectionKey, PersonKey, image_mac
 from assent.store.galleries import GalleryReads, GalleryWrites
 from assent.store.log import canonical_json
 from assent.store.schema import collections, people, person_keys, templates, user_vectors
-from assent.store.scope import new_id
+from assent.store.scope import PART_CHARS, new_id
 from assent.store.values import (
     CollectionRecord,
     ConsentRecord,
@@ -284,7 +284,7 @@ class TemplateWrites(TemplateReads, GalleryWrites):
             )
         )
         self._write_user_vector(collection.id, person.id, key, mean, len(vectors))
-        epoch = self._bump_epoch(collection.id)
+        epoch = self._bump_epoch(collection.id, person.id)
         self.append_log(
             "template.added",
             {
@@ -396,6 +396,7 @@ class TemplateWrites(TemplateReads, GalleryWrites):
         else:
             for table in (user_vectors, person_keys):
                 self._connection.execute(_of_person(sa.delete(table), table, collection_id, person_id))
+        self._delete_snapshots(collection_id, person_id[:PART_CHARS])
         self._has_destroyed = True
         return DestroyedTemplates(
             collection_id=collection_id,
@@ -404,7 +405,7 @@ class TemplateWrites(TemplateReads, GalleryWrites):
             num_remaining=len(remaining),
             destroyed_key_fingerprint=old_key.fingerprint,
             epoch_before=int(row.epoch),
-            epoch_after=self._bump_epoch(collection_id),
+            epoch_after=self._bump_epoch(collection_id, person_id),
         )
 
     def _reseal(

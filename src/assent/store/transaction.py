@@ -6,13 +6,14 @@ from assent.store.access import AccessReads
 from assent.store.exports import ExportReads
 from assent.store.reviews import ReviewReads
 from assent.store.rotation import RotationWrites
+from assent.store.snapshots import SnapshotReads, SnapshotWrites
 from assent.store.users import UserReads
 from assent.store.withdrawal import WithdrawalWrites
 
 
-class Reading(AccessReads, ExportReads, UserReads, ReviewReads):
+class Reading(AccessReads, ExportReads, UserReads, ReviewReads, SnapshotReads):
     """A read-only snapshot: people, notices, consents, collections, templates, users, reviews, keys, receipts, log."""
 
 
-class Transaction(WithdrawalWrites, RotationWrites, Reading):
+class Transaction(WithdrawalWrites, RotationWrites, SnapshotWrites, Reading):
     """Everything of ``Reading``, and changes; all of them happen, or none."""

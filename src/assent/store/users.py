@@ -68,7 +68,7 @@ class UserWrites(UserReads, GalleryWrites):
                 collection_id=collection.id, person_id=consent.person_id, created_at=self._now
             )
         )
-        self._bump_epoch(collection.id)
+        self._bump_epoch(collection.id, consent.person_id)
         self.append_log("user.added", {"collection_id": collection.id, "person_id": consent.person_id})
         return self.user(collection_name, person_ref)
 
@@ -106,7 +106,7 @@ class UserWrites(UserReads, GalleryWrites):
                 )
                 .values(is_associated=is_associated)
             )
-            epoch = self._bump_epoch(user.collection_id)
+            epoch = self._bump_epoch(user.collection_id, user.person_id)
             self.append_log(
                 "user.associated" if is_associated else "user.disassociated",
                 {
@@ -168,7 +168,7 @@ class UserWrites(UserReads, GalleryWrites):
         self._connection.execute(
             sa.delete(users).where(users.c.collection_id == collection_id, users.c.person_id == person_id)
         )
-        self._bump_epoch(collection_id)
+        self._bump_epoch(collection_id, person_id)
         self.append_log("user.removed", {"collection_id": collection_id, "person_id": person_id})
 
     def _drop_users_without_consent(self, person_ref: str) -> None:

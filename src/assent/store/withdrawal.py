@@ -140,7 +140,7 @@ class WithdrawalWrites(TemplateWrites, ConsentWrites, UserWrites, ReviewWrites, 
         after = self.consent(consent_id)
         if after.effective_expires_at != before.effective_expires_at:
             for collection_id in self._templates_by_collection(consent_id):
-                self._bump_epoch(collection_id)
+                self._bump_epoch(collection_id, before.person_id)
         return after
 
     def _end(

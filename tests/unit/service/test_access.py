@@ -151,6 +151,7 @@ def calls(assent: Assent, photos: Path) -> dict[str, tuple[set[Role], Callable[[
         "logbook.num_entries": (none, assent.logbook.num_entries),
         "logbook.latest": (none, partial(assent.logbook.latest, limit=1)),
         "logbook.kinds": (none, assent.logbook.kinds),
+        "save_galleries": (none, assent.save_galleries),
         "logbook.checkpoint": (none, assent.logbook.checkpoint),
         "logbook.checkpoints": (none, assent.logbook.checkpoints),
         "logbook.public_keys": (none, assent.logbook.public_keys),

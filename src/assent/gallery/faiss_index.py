@@ -1,0 +1,277 @@
+"""A gallery of tens of millions in one machine's memory, with FAISS.
+
+New templates go into an open segment and are compared as they are: a small gallery is nothing else. What is many is
+coded (``assent.gallery.segments``); small coded segments are merged into larger ones, in the background. The list of
+segments is replaced, never changed, so that a search goes on with the list that it began with.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from assent.errors import NotEnoughMemory, UsageError
+from assent.gallery.index import (
+    Hit,
+    Keys,
+    Rows,
+    begin_with,
+    check_limit,
+    checked_rows,
+    checked_templates,
+    encoded_keys,
+    held_twice,
+    not_held,
+    ranked,
+)
+from assent.gallery.saving import load_rows, save_rows
+from assent.gallery.segments import CodedSegment, Found, OpenSegment, Segment, concatenated
+from assent.gallery.snapshot import Saved, Seal
+from assent.types import Float32, Float64, Int64
+
+OPEN_ROWS = 32_768
+"""Templates compared as they are before they are coded."""
+MAX_ROWS = 2**20
+"""Templates of one coded segment."""
+MERGED_AT_ONCE = 8
+_GONE_SHARE = 0.3
+
+Progress = Callable[[int, int], None]
+"""Called with how many templates are in, of how many."""
+
+
+def memory_needed(num_templates: int, dim: int, *, key_chars: int = 36, in_memory: bool = False) -> int:
+    """About how many bytes so many templates take while they are added.
+
+    Args:
+        num_templates: how many.
+        dim: length of a template.
+        key_chars: of the longest key, bytes.
+        in_memory: whether the templates themselves are in memory, too.
+    """
+    kept = num_templates * (dim // 4 + dim + key_chars + 10 + (4 * dim if in_memory else 0))
+    coding = min(num_templates, MAX_ROWS) * dim * 12
+    return kept + coding
+
+
+def available_bytes() -> int:
+    """Memory that can be had without swapping, as the operating system reckons it."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        [kib] = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+        return int(kib) * 1024
+    except (OSError, ValueError):
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+class FaissIndex:
+    """See the module and ``assent.gallery.index.Index``.
+
+    Args:
+        dim: length of a template.
+        folder: where templates themselves are kept, in encrypted files without names; None keeps them in memory.
+        threads: of one search; 0 takes the machine's cores.
+        open_rows: templates compared as they are before they are coded.
+        max_rows: templates of one coded segment.
+        memory: gives the bytes that can be had.
+        on_progress: told of bulk additions.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        folder: Path | None = None,
+        threads: int = 0,
+        open_rows: int = OPEN_ROWS,
+        max_rows: int = MAX_ROWS,
+        memory: Callable[[], int] = available_bytes,
+        on_progress: Progress | None = None,
+    ) -> None:
+        if dim < 1:
+            raise UsageError(f"dim must be at least 1, got {dim}")
+        self._dim, self._folder = dim, folder
+        self._open_rows, self._max_rows = open_rows, max_rows
+        self._memory, self._on_progress = memory, on_progress
+        self._lock = threading.RLock()
+        self._merging: threading.Thread | None = None
+        self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, thread_name_prefix="assent-index")
+        self._open = OpenSegment(dim, open_rows)
+        self._segments: tuple[Segment, ...] = (self._open,)
+
+    @property
+    def dim(self) -> int:
+        """Length of a template."""
+        return self._dim
+
+    @property
+    def memory_bytes(self) -> int:
+        """What it takes, about."""
+        return sum(segment.memory_bytes for segment in self._segments)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._segments))
+
+    def __contains__(self, key: str) -> bool:
+        return bool(key) and any(s.rows_of(encoded_keys([key]))[0] >= 0 for s in self._segments)
+
+    def num_live(self, now_s: float) -> int:
+        """How many may be returned (see ``Index.num_live``)."""
+        return sum(segment.num_live(now_s) for segment in self._segments)
+
+    def add(self, keys: Sequence[str] | Keys, templates: Float32, *, expires_s: Float64) -> None:
+        """Add templates (see ``Index.add``)."""
+        rows = checked_rows(keys, templates, expires_s, dim=self._dim)
+        self._check_memory(rows)
+        with self._lock:
+            for segment in self._segments:
+                held = np.flatnonzero(segment.rows_of(rows.keys) >= 0)
+                if len(held):
+                    raise held_twice(rows.keys[held[0]].decode())
+            if len(rows.keys) <= self._open.room:
+                self._open.append(rows)
+                return
+            self._add_coded(rows)
+
+    def remove(self, keys: Sequence[str]) -> None:
+        """Drop templates (see ``Index.remove``)."""
+        wanted = np.unique(encoded_keys(keys))
+        with self._lock:
+            places = [(segment, segment.rows_of(wanted)) for segment in self._segments]
+            missing = np.all([rows < 0 for _, rows in places], axis=0)
+            if missing.any():
+                raise not_held([key.decode() for key in wanted[missing]])
+            for segment, rows in places:
+                if (rows >= 0).any():
+                    segment.end(rows[rows >= 0])
+
+    def search(self, probes: Float32, *, limit: int, min_score: float, now_s: float) -> list[tuple[Hit, ...]]:
+        """The most similar templates that may be returned (see ``Index.search``)."""
+        array = checked_templates(probes, dim=self._dim, what="probes")
+        check_limit(limit)
+        if not len(array):
+            return []
+        segments = self._segments
+
+        def ask(segment: Segment) -> list[Found]:
+            return segment.candidates(array, limit, min_score, now_s)
+
+        # a thread for each segment pays only where there are several large ones
+        found = list(self._pool.map(ask, segments)) if len(segments) > 2 else [ask(s) for s in segments]
+        return [
+            ranked(
+                np.concatenate([part.keys for part in parts]),
+                np.concatenate([part.templates for part in parts]),
+                probe,
+                limit=limit,
+                min_score=min_score,
+            )
+            for probe, parts in zip(array, zip(*found, strict=True), strict=True)
+        ]
+
+    def batches(self, prefix: str = "") -> Iterator[Rows]:
+        """What is held (see ``Index.batches``)."""
+        with self._lock:
+            segments, opened = self._segments, self._open.held()
+        wanted = begin_with(opened.keys, prefix)
+        yield Rows(opened.keys[wanted], opened.templates[wanted], opened.expires_s[wanted])
+        for segment in segments:
+            if isinstance(segment, CodedSegment):
+                yield from segment.batches(prefix)
+
+    def save(self, path: Path, seal: Seal, *, prefix: str = "") -> Saved:
+        """Write what is held to a file (see ``Index.save``)."""
+        return save_rows(self, path, seal, prefix=prefix)
+
+    def load(self, path: Path, seal: Seal, saved: Saved) -> None:
+        """Add what a file holds (see ``Index.load``)."""
+        rows = load_rows(path, seal, saved, dim=self._dim)
+        self.add(rows.keys, rows.templates, expires_s=rows.expires_s)
+
+    def verify(self) -> None:
+        """Whether codes and templates agree (see ``Index.verify``)."""
+        for segment in self._segments:
+            if isinstance(segment, CodedSegment):
+                segment.check()
+
+    def settle(self) -> None:
+        """Wait until nothing is being merged."""
+        merging = self._merging
+        if merging is not None:
+            merging.join()
+
+    def _check_memory(self, rows: Rows) -> None:
+        needed = memory_needed(
+            len(rows.keys), self._dim, key_chars=rows.keys.dtype.itemsize, in_memory=self._folder is None
+        )
+        if len(rows.keys) > self._open_rows and needed > self._memory():
+            raise NotEnoughMemory(
+                f"{len(rows.keys):,} more templates need about {needed / 1e9:.1f} GB of memory, "
+                f"{self._memory() / 1e9:.1f} GB can be had; use a larger machine, or several with Milvus",
+                needed_bytes=needed,
+            )
+
+    def _add_coded(self, rows: Rows) -> None:
+        """Code what is in the open segment together with ``rows``; searches go on with the old list meanwhile."""
+        together = concatenated([self._open.held(), rows], self._dim)
+        total, made = len(together.keys), []
+        for start in range(0, total, self._max_rows):
+            part = slice(start, start + self._max_rows)
+            made.append(
+                CodedSegment(
+                    Rows(together.keys[part], together.templates[part], together.expires_s[part]),
+                    self._folder,
+                )
+            )
+            if self._on_progress is not None:
+                self._on_progress(min(start + self._max_rows, total), total)
+        coded = [segment for segment in self._segments if segment is not self._open]
+        self._open = OpenSegment(self._dim, self._open_rows)
+        self._segments = (*coded, *made, self._open)
+        self._merge_in_background()
+
+    def _merge_in_background(self) -> None:
+        if (self._merging is None or not self._merging.is_alive()) and self._mergeable():
+            self._merging = threading.Thread(target=self._merge, name="assent-merge", daemon=True)
+            self._merging.start()
+
+    def _mergeable(self) -> list[CodedSegment]:
+        """Small segments of one size, or one that is mostly gone."""
+        coded = [segment for segment in self._segments if isinstance(segment, CodedSegment)]
+        by_size: dict[int, list[CodedSegment]] = {}
+        for segment in coded:
+            if len(segment) < (1 - _GONE_SHARE) * segment.num_rows:
+                return [segment]
+            if segment.num_rows * 2 <= self._max_rows:
+                by_size.setdefault(int(np.log2(segment.num_rows) / 3), []).append(segment)
+        for small in by_size.values():
+            if len(small) >= MERGED_AT_ONCE:
+                return small[:MERGED_AT_ONCE]
+        return []
+
+    def _merge(self) -> None:
+        while chosen := self._mergeable():
+            rows = concatenated([segment.held() for segment in chosen], self._dim)
+            step = self._max_rows
+            parts = [slice(start, start + step) for start in range(0, len(rows.keys), step)]
+            made = [
+                CodedSegment(Rows(rows.keys[part], rows.templates[part], rows.expires_s[part]), self._folder)
+                for part in parts
+            ]
+            with self._lock:
+                # what went while they were being merged goes from the new ones, too
+                for segment in made:
+                    segment.end(_gone_meanwhile(segment, chosen))
+                kept = [segment for segment in self._segments if segment not in chosen]
+                self._segments = (*made, *kept)
+
+
+def _gone_meanwhile(made: CodedSegment, before: Sequence[CodedSegment]) -> Int64:
+    keys = made.held_keys()
+    still = np.any([segment.rows_of(keys) >= 0 for segment in before], axis=0)
+    return made.rows_of(keys[~still])

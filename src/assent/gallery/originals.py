@@ -1,0 +1,108 @@
+"""Where the float32 templates of a segment are kept: in memory, or in a file that nobody else can read.
+
+The file has no name, so it is gone with the process, and it is encrypted with a key that is in this process's memory
+only. AES-CTR, since rows are read one by one; a key is used for one file, whose rows are written once.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from assent.errors import IndexUnavailable
+from assent.types import Float32, Int64
+
+_BLOCK_BYTES = 16
+
+
+class Originals(Protocol):
+    """Templates by row."""
+
+    def read(self, rows: Int64) -> Float32:
+        """(len(rows), dim) float32."""
+        ...
+
+    def erase(self, rows: Int64) -> None:
+        """Overwrite rows; they are not read again."""
+        ...
+
+
+class MemoryOriginals:
+    """Templates in memory."""
+
+    def __init__(self, templates: Float32) -> None:
+        self._templates = np.array(templates, np.float32)
+
+    def read(self, rows: Int64) -> Float32:
+        """See ``Originals.read``."""
+        return self._templates[rows]
+
+    def erase(self, rows: Int64) -> None:
+        """See ``Originals.erase``."""
+        self._templates[rows] = 0
+
+
+class FileOriginals:
+    """Templates in an encrypted file without a name.
+
+    Args:
+        templates: (N, dim) float32.
+        folder: on the disk that has room for them.
+
+    Raises:
+        IndexUnavailable: the disk refuses.
+    """
+
+    def __init__(self, templates: Float32, folder: Path) -> None:
+        self._dim = templates.shape[1]
+        self._row_bytes = -(-self._dim * 4 // _BLOCK_BYTES) * _BLOCK_BYTES
+        self._key = secrets.token_bytes(32)
+        padded = np.zeros((len(templates), self._row_bytes // 4), "<f4")
+        padded[:, : self._dim] = templates
+        try:
+            self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - lives as long as this object
+            view = memoryview(self._crypt(0, padded.tobytes()))
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            raise IndexUnavailable(
+                f"cannot keep templates in {folder}: {error.strerror or error}; make room there"
+            ) from error
+
+    def read(self, rows: Int64) -> Float32:
+        """See ``Originals.read``."""
+        found = np.empty((len(rows), self._dim), np.float32)
+        for place, first, count in _runs(rows):
+            sealed = os.pread(self._file.fileno(), count * self._row_bytes, first * self._row_bytes)
+            plain = np.frombuffer(self._crypt(first, sealed), "<f4").reshape(count, -1)
+            found[place : place + count] = plain[:, : self._dim]
+        return found
+
+    def erase(self, rows: Int64) -> None:
+        """See ``Originals.erase``."""
+        for row in rows:
+            os.pwrite(self._file.fileno(), bytes(self._row_bytes), int(row) * self._row_bytes)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):
+            self._file.close()
+
+    def _crypt(self, first_row: int, data: bytes) -> bytes:
+        counter = (first_row * self._row_bytes // _BLOCK_BYTES).to_bytes(_BLOCK_BYTES, "big")
+        return Cipher(algorithms.AES(self._key), modes.CTR(counter)).encryptor().update(data)
+
+
+def _runs(rows: Int64) -> Sequence[tuple[int, int, int]]:
+    """(place in ``rows``, first row, how many) of each stretch of consecutive rows."""
+    if not len(rows):
+        return []
+    starts = np.flatnonzero(np.r_[True, np.diff(rows) != 1])
+    counts = np.diff(np.r_[starts, len(rows)])
+    return [(int(at), int(rows[at]), int(count)) for at, count in zip(starts, counts, strict=True)]

@@ -1,0 +1,129 @@
+"""What only the large index does: codes, segments, templates on the disk, memory said before it starts."""
+
+from __future__ import annotations
+
+import builtins
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from benchmarks.spread import Templates
+
+from assent.errors import IndexUnavailable, NotEnoughMemory, UsageError
+from assent.gallery import ExactIndex, FaissIndex
+from assent.gallery.originals import FileOriginals
+from assent.gallery.segments import CodedSegment, faiss
+from tests.builders import unit_templates
+
+FLOOR = 0.934
+
+
+def names(count: int, start: int = 0) -> list[str]:
+    return [f"k{i:06}" for i in range(start, start + count)]
+
+
+def test_it_agrees_with_exact_near_the_floor(tmp_path: Path) -> None:
+    """On mated searches that just reach the threshold, where codes would lose first."""
+    drawn = Templates()
+    rows = drawn.draw(50_000)
+    probes = drawn.mates(rows[:200], FLOOR, 0.95)
+    index, exact = FaissIndex(128, folder=tmp_path, threads=2, max_rows=40_000), ExactIndex(128)
+    for each in (index, exact):
+        each.add(names(len(rows)), rows, expires_s=np.full(len(rows), np.inf))
+    options = {"limit": 10, "min_score": FLOOR, "now_s": 0.0}
+    assert index.search(probes, **options) == exact.search(probes, **options)  # type: ignore[arg-type]
+    index.verify()
+    assert index.memory_bytes - index._open.memory_bytes < 200 * len(rows)
+
+
+def test_small_segments_are_merged_and_what_went_is_left_out(tmp_path: Path) -> None:
+    index = FaissIndex(16, folder=tmp_path, threads=1, open_rows=100, max_rows=4000)
+    rows = unit_templates(2000, 16)
+    for start in range(0, 2000, 50):
+        index.add(names(50, start), rows[start : start + 50], expires_s=np.full(50, np.inf))
+        index.remove(names(1, start))
+        index.settle()
+    assert len(index) == 1960
+    assert len(index._segments) < 10
+    found = index.search(rows[51:52], limit=1, min_score=0.99, now_s=0)[0]
+    assert [hit.key for hit in found] == ["k000051"]
+    assert index.search(rows[50:51], limit=1, min_score=0.9999, now_s=0) == [()]
+    index.verify()
+
+
+def test_too_little_memory_is_said_before_it_starts() -> None:
+    index = FaissIndex(16, threads=1, open_rows=10, memory=lambda: 1000)
+    index.add(["first"], unit_templates(1, 16), expires_s=np.array([np.inf]))
+    with pytest.raises(NotEnoughMemory, match=r"need about .* GB of memory, 0\.0 GB can be had") as caught:
+        index.add(names(100), unit_templates(100, 16, seed=1), expires_s=np.full(100, np.inf))
+    assert caught.value.needed_bytes > 1000
+    assert len(index) == 1
+
+
+def test_templates_on_the_disk_are_encrypted_and_overwritten(tmp_path: Path) -> None:
+    rows = unit_templates(50, 18)
+    originals = FileOriginals(rows, tmp_path)
+    assert list(tmp_path.iterdir()) == []  # no name
+    content = Path(f"/proc/self/fd/{originals._file.fileno()}").read_bytes()
+    assert not any(row.tobytes()[:16] in content for row in rows)
+    np.testing.assert_array_equal(originals.read(np.array([0, 1, 2, 7, 49])), rows[[0, 1, 2, 7, 49]])
+    originals.erase(np.array([7]))
+    after = Path(f"/proc/self/fd/{originals._file.fileno()}").read_bytes()
+    assert after[7 * 80 : 8 * 80] == bytes(80)
+    np.testing.assert_array_equal(originals.read(np.array([8])), rows[8:9])
+
+
+def test_a_folder_that_is_gone_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
+    index = FaissIndex(16, folder=tmp_path / "gone", threads=1, open_rows=10)
+    index.add(names(10), unit_templates(10, 16), expires_s=np.full(10, np.inf))
+    with pytest.raises(IndexUnavailable, match="make room there"):
+        index.add(["more"], unit_templates(1, 16, seed=1), expires_s=np.array([np.inf]))
+    assert len(index) == 10
+    assert len(index.search(unit_templates(1, 16), limit=20, min_score=-1, now_s=0)[0]) == 10
+
+
+def test_nothing_of_a_removed_template_stays_in_memory_or_on_the_disk(tmp_path: Path) -> None:
+    """Not the short codes either, and the neighbours in the same block are untouched."""
+    index, rows = FaissIndex(16, folder=tmp_path, threads=1, open_rows=10), unit_templates(100, 16)
+    index.add(names(100), rows, expires_s=np.full(100, np.inf))
+    [segment] = [s for s in index._segments if isinstance(s, CodedSegment)]
+    everybody = np.arange(100)
+    before = segment.short_codes(everybody)
+    assert (before != 0).any(axis=1).all()
+    index.remove(["k000041", "k000097"])
+    after = segment.short_codes(everybody)
+    gone = np.isin(everybody, [41, 97])
+    assert not after[gone].any()
+    assert not segment._codes[gone].any()
+    np.testing.assert_array_equal(after[~gone], before[~gone])
+    content = Path(f"/proc/self/fd/{segment._originals._file.fileno()}").read_bytes()  # type: ignore[attr-defined]
+    assert content[41 * 64 : 42 * 64] == content[97 * 64 : 98 * 64] == bytes(64)
+    index.verify()
+
+
+def test_damage_is_noticed() -> None:
+    index = FaissIndex(16, threads=1, open_rows=10)
+    index.add(names(20), unit_templates(20, 16), expires_s=np.full(20, np.inf))
+    index.verify()
+    [segment] = [s for s in index._segments if isinstance(s, CodedSegment)]
+    segment._codes[3, 2] ^= 0x80
+    with pytest.raises(IndexUnavailable, match="disagree"):
+        index.verify()
+
+
+def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def missing(name: str, *args: Any, **options: Any) -> Any:
+        if name == "faiss":
+            raise ModuleNotFoundError(name)
+        return real(name, *args, **options)
+
+    faiss.cache_clear()
+    monkeypatch.setattr(builtins, "__import__", missing)
+    index = FaissIndex(16, threads=1, open_rows=10)
+    with pytest.raises(UsageError, match=r"pip install 'assent\[scale\]'"):
+        index.add(names(20), unit_templates(20, 16), expires_s=np.full(20, np.inf))
+    monkeypatch.undo()
+    assert len(index) == 0

@@ -32,6 +32,13 @@ class ObjectStore(Protocol):
             ObjectTooLarge: over ``max_bytes``.
         """
 
+    def size(self, bucket: str, key: str, *, version: str | None = None) -> int:
+        """How many bytes an object has, without reading it.
+
+        Raises:
+            ObjectUnavailable: no such bucket or object, or it cannot be read.
+        """
+
     def open(
         self, bucket: str, key: str, *, version: str | None = None, max_bytes: int
     ) -> AbstractContextManager[Path]:

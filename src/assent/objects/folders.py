@@ -42,6 +42,14 @@ class FolderBuckets:
         finally:
             os.close(file)
 
+    def size(self, bucket: str, key: str, *, version: str | None = None) -> int:
+        """One file's bytes (see ``ObjectStore.size``)."""
+        file = self._open(bucket, key, version)
+        try:
+            return os.fstat(file).st_size
+        finally:
+            os.close(file)
+
     @contextmanager
     def open(self, bucket: str, key: str, *, version: str | None = None, max_bytes: int) -> Iterator[Path]:
         """One file as it lies there (see ``ObjectStore.open``)."""

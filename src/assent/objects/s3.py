@@ -65,6 +65,15 @@ class S3Buckets:
         reading = _Reading(lambda deadline: self._read(names, max_bytes, deadline), self._slots.release)
         return reading.result(self._options.timeout_s)
 
+    def size(self, bucket: str, key: str, *, version: str | None = None) -> int:
+        """What S3 says (see ``ObjectStore.size``)."""
+        check_names(bucket, key)
+        names = {"Bucket": bucket, "Key": key} | ({"VersionId": version} if version else {})
+        try:
+            return int(self._s3().head_object(**names)["ContentLength"])
+        except Exception as error:  # boto3 lets through whatever a rubbish answer makes its parsers raise
+            raise _unavailable(error) from error
+
     @contextmanager
     def open(self, bucket: str, key: str, *, version: str | None = None, max_bytes: int) -> Iterator[Path]:
         """One object, fetched into a file without a name (see ``ObjectStore.open``).

@@ -295,14 +295,15 @@ def _answer(
     track: Track, probe: Probe, good: Sequence[Sample], found: Found, profile: CalibrationProfile
 ) -> TrackAnswer:
     is_confirmed = (
-        len(found.candidates) == 1 and not found.num_disputed and _is_sure(found.candidates[0], profile)
+        len(found.candidates) == 1 and not found.num_disputed and is_sure(found.candidates[0], profile)
     )
     return TrackAnswer(
         track.index, probe.refused, found.candidates, len(good), found.num_disputed, is_confirmed
     )
 
 
-def _is_sure(candidate: Candidate, profile: CalibrationProfile) -> bool:
+def is_sure(candidate: Candidate, profile: CalibrationProfile) -> bool:
+    """Whether a candidate is as like as it takes to act on it without a look (see ``TrackAnswer.is_confirmed``)."""
     kind = kind_of(candidate.num_templates)
     highest = profile.max_similarity(kind)
     least = highest if kind is ReferenceKind.SINGLE else min(VIDEO_SIMILARITY, highest)

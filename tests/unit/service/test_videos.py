@@ -11,7 +11,9 @@ from PIL import Image
 
 from assent import Assent
 from assent.errors import NoLiveConsent, NotFound, WrongPurpose
-from assent.service.videos import check_search, decide, search_tracks
+from assent.service.results import Candidate
+from assent.service.videos import check_search, decide, is_sure, search_tracks
+from tests.builders import make_profile
 from tests.video import clip_of, sample_of
 
 from .conftest import PURPOSE
@@ -62,16 +64,25 @@ def test_poor_pictures_are_not_searched_for_and_say_why(club: Assent, faces) -> 
     assert [d.reason for d in decide(result)] == ["blurred", "no-picture"]
 
 
-def test_a_person_with_one_photo_is_confirmed_only_where_the_evidence_ends(club: Assent, faces) -> None:
+@pytest.mark.parametrize(
+    ("num_templates", "similarity", "expected"),
+    [(1, 94.9, False), (1, 95.0, True), (2, 89.9, False), (2, 90.0, True), (5, 94.0, True)],
+)
+def test_with_one_photo_the_evidence_must_be_at_its_end(
+    num_templates: int, similarity: float, expected: bool
+) -> None:
     """Made-up rates end at a similarity of 95."""
-    ana = faces["ana"]
-    assert search_tracks(club._ctx, clip_of([ana]), **HERE).tracks[0].is_confirmed
-    club.collections.remove_template(club.collections.templates("club", "ana")[0].id)
-    [track] = search_tracks(club._ctx, clip_of([ana]), **HERE).tracks
-    [candidate] = track.candidates
-    assert (candidate.num_templates, 90 <= candidate.similarity < 95) == (1, True)
-    assert not track.is_confirmed
-    assert decide(search_tracks(club._ctx, clip_of([ana]), **HERE))[0].reason == "undecided"
+    candidate = Candidate(
+        person="ana",
+        name=None,
+        similarity=similarity,
+        score=0.94,
+        fmr_at_score=1e-4,
+        expected_false_candidates=1e-4,
+        num_templates=num_templates,
+        consent_id="c",
+    )
+    assert is_sure(candidate, make_profile("m")) == expected
 
 
 def test_a_withdrawal_is_heeded_at_once(club: Assent, faces) -> None:

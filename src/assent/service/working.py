@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+import platform
 import secrets
 import shutil
-import socket
 import threading
 import traceback
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ class Worker:
     def __init__(self, ctx: Context, *, objects: ObjectStore | None = None, name: str | None = None) -> None:
         self._ctx = ctx
         self._objects = objects or open_objects(ctx.settings)
-        self.name = name or f"{socket.gethostname()[:64]}.{os.getpid()}.{secrets.token_hex(4)}"
+        self.name = name or f"{platform.node()[:64]}.{os.getpid()}.{secrets.token_hex(4)}"
         self._elsewhere: set[str] = set()
 
     def run(self, should_stop: threading.Event, *, until_idle: bool = False) -> int:

@@ -249,7 +249,16 @@ def test_no_command_prints_a_template(
 
 
 def test_no_public_method_returns_a_type_that_holds_a_template(club: Assent) -> None:
-    for owner in (club, club.people, club.consents, club.collections, club.users, club.reviews, club.access):
+    for owner in (
+        club,
+        club.people,
+        club.consents,
+        club.collections,
+        club.users,
+        club.reviews,
+        club.jobs,
+        club.access,
+    ):
         for name, method in inspect.getmembers(owner, inspect.ismethod):
             if name.startswith("_"):
                 continue

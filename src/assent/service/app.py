@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from assent.config import Settings
-from assent.errors import Forbidden, UsageError
+from assent.errors import UsageError
 from assent.models.store import ModelStore
 from assent.objects import ObjectStore
 from assent.service import (
@@ -265,16 +265,15 @@ class Assent:
         return watching.timeline_of(found.findings, found.named)
 
     def worker(self, *, objects: ObjectStore | None = None) -> Worker:
-        """Somebody to work on the jobs, in a thread of the caller's; for whoever has the data folder.
+        """Somebody to work on the jobs, in a thread of the caller's; each is done as whoever asked for it.
 
         Args:
             objects: where stored videos are; as the settings say when None.
 
         Raises:
-            Forbidden: the caller came with an access key.
+            Forbidden: the caller is no admin.
         """
-        if self._ctx.caller is not None:
-            raise Forbidden("jobs are worked on by whoever has the data folder; run assent worker there")
+        self._ctx.require(Role.ADMIN)
         return Worker(self._ctx, objects=objects)
 
     def compare(self, source: ImageSource, target: ImageSource, *, threshold: float = 80.0) -> Comparison:

@@ -165,6 +165,7 @@ class Jobs:
             ConsentError, CalibrationError: as for ``search_tracks``.
             UsageError: no such kind, a topic that is not configured, or the ``video`` extra is not installed.
         """
+        self._ctx.require(Role.ENROLLER, Role.SEARCHER)
         chosen = _kind(kind)
         self._ctx.require(*chosen.roles)
         require_video_extra()
@@ -210,7 +211,12 @@ class Jobs:
             return self._job(tx, self._record(tx, job_id))
 
     def list(self) -> tuple[Job, ...]:
-        """Every job of the kinds that the caller's roles cover, newest first."""
+        """Every job of the kinds that the caller's roles cover, newest first.
+
+        Raises:
+            Forbidden: the caller is neither enroller nor searcher.
+        """
+        self._ctx.require(Role.ENROLLER, Role.SEARCHER)
         with self._ctx.records.reading() as tx:
             return tuple(self._job(tx, record) for record in tx.jobs() if self._may_see(record))
 
@@ -279,13 +285,19 @@ class Jobs:
         return name, size, unsealed(path, key)
 
     def sweep(self) -> int:
-        """Destroy jobs that were kept long enough, and files that no job needs; how many jobs."""
+        """Destroy jobs that were kept long enough, and files that no job needs; how many jobs.
+
+        Raises:
+            Forbidden: the caller is no admin.
+        """
+        self._ctx.require(Role.ADMIN)
         with self._ctx.records.transaction() as tx:
             num_swept = tx.sweep_jobs(keep=timedelta(days=self._ctx.settings.job_days))
         tidy(self._ctx)
         return num_swept
 
     def _record(self, tx: Reading, job_id: str) -> JobRecord:
+        self._ctx.require(Role.ENROLLER, Role.SEARCHER)  # others learn nothing of which ids there are
         record = tx.job(job_id)
         self._ctx.require(*_roles(record.kind))
         return record

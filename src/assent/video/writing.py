@@ -110,7 +110,7 @@ class ClipWriter:
         options = {"loop": str(-1 if loops is None else loops)} if kind.format == "gif" else {}
         self._container = av.open(file, "w", format=kind.format, container_options=options)
         # No name of the program that wrote it.
-        self._container.flags = int(self._container.flags) | int(av.container.Flags.bitexact.value)
+        self._container.flags = self._container.flags | av.container.Flags.bitexact.value
         self._kind, self._encoder = kind, encoder
         self._num_in = self._num_out = 0
         self._routes: dict[int, Any] = {}

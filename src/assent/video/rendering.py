@@ -98,6 +98,7 @@ def render(
     end_s: float | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
+    stop: Callable[[], None] | None = None,
 ) -> Rendering:
     """Write a copy of a clip with regions hidden; whole, or not at all.
 
@@ -112,6 +113,7 @@ def render(
         end_s: likewise.
         overwrite: replace a file that is there.
         progress: told how far it is.
+        stop: called before each frame; what it raises ends the work, and nothing is left of it.
 
     Raises:
         UsageError: the output is the input, cannot be written, has a name of no kind that is written, or the disk is
@@ -129,7 +131,7 @@ def render(
         encoder = choose_encoder(kind, drawing.quality, is_full_range=reader.facts.is_full_range)
         with whole_file(target, overwrite=overwrite) as file:
             work = _Pass(reader, source, encoder, drawing, regions, frozenset(blank_frames), times_s)
-            return work.run(file, target, progress)
+            return work.run(file, target, progress, stop)
 
 
 class _Pass:
@@ -157,7 +159,13 @@ class _Pass:
         self._notes: list[str] = []
         self._time_base = _time_base(reader.time_base, encoder)
 
-    def run(self, file: BinaryIO, target: Path, progress: Progress | None) -> Rendering:
+    def run(
+        self,
+        file: BinaryIO,
+        target: Path,
+        progress: Progress | None,
+        stop: Callable[[], None] | None,
+    ) -> Rendering:
         reader, facts = self._reader, self._reader.facts
         items = reader.items(_others(reader))
         first, early = _until_frame(items)
@@ -182,6 +190,8 @@ class _Pass:
             wanted = {stream.index for stream in writer.sources}
             for item in itertools.chain(early, [first], items):
                 if isinstance(item, RawFrame):
+                    if stop is not None:
+                        stop()
                     self._check(item)
                     writer.write(self._drawn(item), self._pts(item.pts - cut.shift), self._pts(item.duration))
                     num_frames, last_s = num_frames + 1, item.time_s

@@ -21,6 +21,7 @@ from assent.types import UInt8
 from assent.video.encoders import ContainerKind, Encoder
 from assent.video.sounds import SoundEncoder, encode_text
 
+_BITEXACT: Final[Any] = av.container.Flags.bitexact.value
 _FULL_RANGE: Final = 2
 _LIMITED_RANGE: Final = 1
 _KEPT_TAGS: Final = ("language", "title")
@@ -110,7 +111,7 @@ class ClipWriter:
         options = {"loop": str(-1 if loops is None else loops)} if kind.format == "gif" else {}
         self._container = av.open(file, "w", format=kind.format, container_options=options)
         # No name of the program that wrote it.
-        self._container.flags = self._container.flags | av.container.Flags.bitexact.value
+        self._container.flags |= _BITEXACT
         self._kind, self._encoder = kind, encoder
         self._num_in = self._num_out = 0
         self._routes: dict[int, Any] = {}

@@ -231,6 +231,8 @@ def read_decisions(path: Path) -> Decisions:
 
 
 def _checked(path: Path, decisions: Decisions) -> Decisions:
+    if len({track.index for track in decisions.tracks}) != len(decisions.tracks):
+        raise UsageError(f"{path}: two tracks have one index; give each its own, or add boxes under added")
     for track in decisions.tracks:
         if track.last_frame >= len(decisions.times_s):
             raise UsageError(

@@ -29,9 +29,9 @@ HERE: dict[str, Any] = {"collection": "club", "purpose": PURPOSE}
 
 @pytest.fixture
 def long_clip(demo_photos: Path, tmp_path: Path) -> Path:
-    """Half a minute of ana."""
+    """Twelve seconds of ana."""
     with Image.open(demo_photos / "obama3.jpg") as ana:
-        return write_clip(tmp_path / "long.mkv", [(ana.copy(), 240), (ana.copy(), 240), (ana.copy(), 240)])
+        return write_clip(tmp_path / "long.mkv", [(ana.copy(), 150), (ana.copy(), 150)])
 
 
 def start_worker(cli: Cli) -> subprocess.Popen[bytes]:
@@ -111,5 +111,4 @@ def test_however_often_it_is_killed_it_is_done_once(club: Cli, engine: FaceEngin
             ended = [entry for entry in assent.log(kinds=["job.ended"]) if entry["job"] == job.id]
             assert len(ended) == 1
             assert list(assent.settings.jobs_path.iterdir()) == []
-        report = assent.logbook.verify()
-        assert report.num_entries > 0
+        assent.logbook.verify()

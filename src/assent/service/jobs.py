@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Final
 
 from assent.errors import JobNotReady, NotFound, UsageError, VideoTooLarge
 from assent.notifications import open_notifier
 from assent.objects import ObjectStore, open_objects
 from assent.service.context import Context
 from assent.service.findings import VideoFindings
+from assent.service.jobfiles import output_path, tidy, upload_path
 from assent.service.jobkinds import KINDS, JobKind
 from assent.service.results import Candidate
 from assent.service.videos import check_search
@@ -25,9 +23,6 @@ from assent.store.scope import new_id
 from assent.store.sealedfiles import seal_file, unsealed, unsealed_size
 from assent.store.transaction import Reading
 from assent.types import JsonObject
-
-_LEAST_AGE_S: Final = 3600.0
-"""A file that no job needs is destroyed when it is older: a job's row comes after its upload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,39 +348,6 @@ class Jobs:
                 is_needed = tx.job_files().get(job_id, (False, False))[0]
             if not is_needed:
                 path.unlink(missing_ok=True)
-
-
-def upload_path(ctx: Context, job_id: str) -> Path:
-    """Where a job's video lies, sealed."""
-    return ctx.settings.jobs_path / f"{job_id}.in"
-
-
-def output_path(ctx: Context, job_id: str) -> Path:
-    """Where a job's output lies, sealed."""
-    return ctx.settings.jobs_path / f"{job_id}.out"
-
-
-def tidy(ctx: Context) -> None:
-    """Destroy files that no job needs; their keys are gone already."""
-    folder = ctx.settings.jobs_path
-    if not folder.is_dir():
-        return
-    with ctx.records.reading() as tx:
-        needed = tx.job_files()
-    for path in folder.iterdir():
-        has_upload, has_output = needed.get(path.stem, (False, False))
-        if (path.suffix == ".in" and has_upload) or (path.suffix == ".out" and has_output):
-            continue
-        is_known = path.suffix in (".in", ".out")
-        if is_known and (path.stem in needed or _age_s(path) > _LEAST_AGE_S):
-            path.unlink(missing_ok=True)
-
-
-def _age_s(path: Path) -> float:
-    try:
-        return time.time() - path.stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 def _kind(name: str) -> JobKind:

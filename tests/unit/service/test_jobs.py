@@ -24,8 +24,9 @@ from assent.errors import (
 )
 from assent.objects import FolderBuckets
 from assent.service.findings import VideoFindings
+from assent.service.jobfiles import output_path, upload_path
 from assent.service.jobkinds import KINDS, JobKind, JobTask, JobYield
-from assent.service.jobs import RepeatToken, StoredVideo, output_path, upload_path
+from assent.service.jobs import RepeatToken, StoredVideo
 from assent.store import JobState, NewMatch, Role
 from tests.promises.builders import num_numbers, walk
 

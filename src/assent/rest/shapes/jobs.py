@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from fastapi import Path
-from pydantic import Field
+from pydantic import Field, RootModel, model_validator
 
 from assent.rest.shapes.fields import (
     EXAMPLE_ID,
@@ -14,6 +14,7 @@ from assent.rest.shapes.fields import (
     Count,
     Fmr,
     Id,
+    PersonRef,
     Purpose,
     Rate,
     Shape,
@@ -24,7 +25,9 @@ from assent.service.findings import TrackFindings
 from assent.service.jobs import Job
 from assent.service.watching import Appearance, PersonInVideo, Timeline
 from assent.store.jobvalues import JobState
+from assent.vision.redact import RedactMethod
 
+Container = Literal["mp4", "mkv", "mov", "webm", "gif"]
 JobPath = Annotated[str, Path(pattern=UUID_PATTERN, description="The job's id.", examples=[EXAMPLE_ID])]
 Seconds = Annotated[float, Field(description="Seconds after the video's first frame.", examples=[1.5])]
 
@@ -40,13 +43,44 @@ class VideoObject(Shape):
 class TimelineRequest(Shape):
     """A timeline to be made."""
 
-    kind: Literal["timeline"] = "timeline"
+    kind: Literal["timeline"]
     video: VideoObject
     collection: CollectionName
     purpose: Purpose
     threshold: Similarity | None = Field(
         default=None, description="Stricter than the floor, or it has no effect; 90 where none is given."
     )
+
+
+class RedactRequest(Shape):
+    """A copy to be made in which everybody is hidden but those who agreed and are to be kept."""
+
+    kind: Literal["redact"]
+    video: VideoObject
+    method: RedactMethod = Field(default=RedactMethod.BLUR, description="What is put where a face was.")
+    container: Container = Field(default="mp4", description="What kind of file is written.")
+    collection: CollectionName | None = Field(
+        default=None,
+        description="Whose people may stay visible; with `purpose`. Everybody is hidden without.",
+    )
+    purpose: Purpose | None = Field(default=None, description="What for; the collection's.")
+    people: list[PersonRef] | None = Field(
+        default=None, max_length=1000, description="Who of them; everybody who agreed where null."
+    )
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if (self.collection is None) != (self.purpose is None):
+            raise ValueError("collection and purpose go together")
+        if self.people is not None and self.collection is None:
+            raise ValueError("people are of a collection")
+        return self
+
+
+class JobRequest(RootModel[TimelineRequest | RedactRequest]):
+    """What is to be done, by its ``kind``."""
+
+    root: TimelineRequest | RedactRequest = Field(discriminator="kind")
 
 
 class JobAnswer(Shape):
@@ -71,6 +105,19 @@ class JobAnswer(Shape):
     def of(cls, job: Job) -> JobAnswer:
         """The answer for a job."""
         return cls.model_validate(job)
+
+
+class RedactionAnswer(Shape):
+    """What became of a copy with faces hidden; the copy itself is the job's output."""
+
+    num_hidden: Count = Field(description="Faces followed through the video that are hidden.")
+    num_shown: Count = Field(description="Faces left visible.")
+    num_frames: Count
+    duration_s: float = Field(ge=0, description="Seconds.", examples=[60.0])
+    notes: list[str] = Field(description="What else there is to know, in words.")
+    has_output: bool = Field(
+        description="False where somebody who was left visible has withdrawn since: the copy is gone with the consent."
+    )
 
 
 class AppearanceAnswer(Shape):

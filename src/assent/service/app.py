@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Self
 from assent.config import Settings
 from assent.errors import UsageError
 from assent.models.store import ModelStore
-from assent.service import annotating, comparing, detecting, enrolling, importing, searching, verifying
+from assent.service import (
+    annotating,
+    comparing,
+    detecting,
+    enrolling,
+    importing,
+    redacting,
+    redacting_videos,
+    searching,
+    verifying,
+)
 from assent.service.access import AccessKeys
 from assent.service.collections import Collections
 from assent.service.context import Clock, Context, default_actor
@@ -22,6 +32,8 @@ from assent.service.images import ImageSource
 from assent.service.importing import ImportedRow
 from assent.service.logbook import Logbook
 from assent.service.people import Consents, People
+from assent.service.redacting import RedactedPhoto, Redaction
+from assent.service.redacting_videos import RedactedVideo
 from assent.service.results import (
     AnnotatedPhoto,
     Comparison,
@@ -265,6 +277,39 @@ class Assent:
             result: the search's answer, made with ``thorough=True`` so that small faces are hidden too.
         """
         return annotating.annotate(self._ctx, image, result)
+
+    def redact_photo(self, source: Path, target: Path, asked: Redaction | None = None) -> RedactedPhoto:
+        """Write a copy of a photo with faces hidden (see ``assent.service.redacting.redact_photo``)."""
+        return redacting.redact_photo(self._ctx, source, target, asked or Redaction())
+
+    def redact_video(
+        self,
+        source: Path,
+        target: Path,
+        asked: Redaction | None = None,
+        *,
+        edit: Path | None = None,
+        looking: Callable[[float, float | None], None] | None = None,
+        writing: Callable[[float, float | None], None] | None = None,
+        stop: Callable[[], None] | None = None,
+        threads: int = 0,
+    ) -> RedactedVideo:
+        """Write a copy of a video with faces hidden (see ``assent.service.redacting_videos.redact_video``)."""
+        return redacting_videos.redact_video(
+            self._ctx,
+            source,
+            target,
+            asked or Redaction(),
+            edit=edit,
+            looking=looking,
+            writing=writing,
+            stop=stop,
+            threads=threads,
+        )
+
+    def check_redaction(self, asked: Redaction) -> None:
+        """Refuse early what could not be done (see ``assent.service.redacting.check_redaction``)."""
+        redacting.check_redaction(self._ctx, asked)
 
     def import_consents(
         self,

@@ -44,7 +44,13 @@ def test_a_timeline_is_asked_for_and_fetched(club: Api, short_clip: Path) -> Non
 
 
 def test_a_copy_with_faces_hidden_is_kept_until_somebody_shown_withdraws(club: Api, short_clip: Path) -> None:
-    fields = {"collection": "club", "purpose": PURPOSE, "method": "solid", "container": "mkv"}
+    fields = {
+        "collection": "club",
+        "purpose": PURPOSE,
+        "method": "solid",
+        "container": "mkv",
+        "people": "ana,bea",
+    }
     job_id = submitted(club, "/videos/redact", short_clip, **fields)
     assert club.assent.worker().work_once()
     job = club.ok("GET", f"/jobs/{job_id}")
@@ -78,24 +84,26 @@ def test_jobs_are_listed_and_cancelled(club: Api, short_clip: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "name"),
+    ("path", "fields", "status", "name"),
     [
-        ({"kind": "timeline", "collection": "club", "purpose": PURPOSE}, 503, "ObjectUnavailable"),
-        ({"kind": "timeline", "collection": "club", "purpose": "other"}, 403, "WrongPurpose"),
-        ({"kind": "redact"}, 503, "ObjectUnavailable"),
-        ({"kind": "redact", "collection": "club"}, 422, "InvalidRequest"),
-        ({"kind": "redact", "people": ["ana"]}, 422, "InvalidRequest"),
-        ({"kind": "redact", "collection": "club", "purpose": PURPOSE, "people": ["kim"]}, 404, "NotFound"),
-        ({"kind": "crawl"}, 422, "InvalidRequest"),
+        ("/collections/club/timeline", {"purpose": "other"}, 403, "WrongPurpose"),
+        ("/collections/none/timeline", {"purpose": PURPOSE}, 404, "NotFound"),
+        ("/collections/club/timeline", {}, 422, "InvalidRequest"),
+        ("/videos/redact", {"collection": "club"}, 422, "UsageError"),
+        ("/videos/redact", {"people": "ana"}, 422, "UsageError"),
+        ("/videos/redact", {"people": "ana,"}, 422, "InvalidRequest"),
+        ("/videos/redact", {"collection": "club", "purpose": PURPOSE, "people": "ana,kim"}, 404, "NotFound"),
+        ("/videos/redact", {"container": "exe"}, 422, "InvalidRequest"),
     ],
 )
-def test_what_cannot_be_queued_is_refused(club: Api, body: dict[str, Any], status: int, name: str) -> None:
-    video = {"bucket": "videos", "key": "none.mp4"}
-    club.error("POST", "/jobs", status, name, json={**body, "video": video})
+def test_what_cannot_be_queued_is_refused(
+    club: Api, path: str, fields: dict[str, str], status: int, name: str
+) -> None:
+    club.error("POST", path, status, name, files={"video": b"x"}, data=fields)
     assert club.ok("GET", "/jobs")["items"] == []
+    assert not list(club.assent.settings.jobs_path.glob("*"))
 
 
 def test_an_address_is_no_video(club: Api) -> None:
-    for video in ("https://example.org/a.mp4", {"url": "https://example.org/a.mp4"}):
-        body = {"kind": "timeline", "collection": "club", "purpose": PURPOSE, "video": video}
-        club.error("POST", "/jobs", 422, "InvalidRequest", json=body)
+    fields = {"purpose": PURPOSE, "video": "https://example.org/a.mp4"}
+    club.error("POST", "/collections/club/timeline", 422, "InvalidRequest", data=fields, files={"x": b""})

@@ -1,6 +1,6 @@
 """Videos and jobs: what takes longer than a request is accepted, and asked for again later.
 
-A video lies in a bucket of the operator's, or comes along as a file; never from an address.
+A video comes along as a file. Rekognition's protocol takes those in the operator's buckets; nothing takes an address.
 """
 
 from __future__ import annotations
@@ -16,17 +16,15 @@ from assent.rest.authentication import Acting
 from assent.rest.bodies import BoundedRoute
 from assent.rest.errors import documented
 from assent.rest.paging import Cursor, Limit, Page, page_of
-from assent.rest.shapes.fields import NAME_PATTERN, PURPOSE_PATTERN, REF_PATTERN, CollectionPath
+from assent.rest.shapes.fields import NAME_PATTERN, PURPOSE_PATTERN, REFS_PATTERN, CollectionPath
 from assent.rest.shapes.jobs import (
     Container,
     JobAnswer,
     JobPath,
-    JobRequest,
     RedactionAnswer,
     TimelineAnswer,
     TrackAnswer,
 )
-from assent.service.jobs import StoredVideo
 from assent.service.watching import Timeline
 from assent.vision.redact import RedactMethod
 
@@ -44,15 +42,6 @@ class VideoRoute(BoundedRoute):
 _Video = Annotated[bytes, File(description="The video's file; sealed until the job has ended.")]
 router = APIRouter(tags=["Jobs"], route_class=BoundedRoute)
 uploads = APIRouter(tags=["Jobs"], route_class=VideoRoute)
-
-
-@router.post("/jobs", status_code=202, responses=documented(400, 404, 409, 413))
-def submit_job(assent: Acting, asked: JobRequest) -> JobAnswer:
-    """Queue a job on a video in a bucket: a timeline, or a copy with faces hidden."""
-    wanted = asked.root
-    video = StoredVideo(wanted.video.bucket, wanted.video.key, wanted.video.version)
-    options = wanted.model_dump(mode="json", exclude={"kind", "video"}, exclude_none=True)
-    return JobAnswer.of(assent.jobs.submit(wanted.kind, video, options=options))
 
 
 @uploads.post("/collections/{collection}/timeline", status_code=202, responses=documented(400, 404, 409, 413))
@@ -94,13 +83,18 @@ def submit_redaction(
         Form(pattern=NAME_PATTERN, description="Whose people may stay visible; everybody is hidden without."),
     ] = None,
     purpose: Annotated[str | None, Form(pattern=PURPOSE_PATTERN, description="The collection's.")] = None,
-    person: Annotated[
+    people: Annotated[
         str | None,
-        Form(pattern=REF_PATTERN, description="Only this one of them; everybody who agreed without."),
+        Form(
+            pattern=REFS_PATTERN,
+            max_length=4096,
+            description="Only these of them: ids with commas between; everybody who agreed without.",
+            examples=["ana,bea"],
+        ),
     ] = None,
 ) -> JobAnswer:
     """Queue a copy of a video that comes along, with everybody hidden but those who agreed and are to be kept."""
-    if (collection is None) != (purpose is None) or (person is not None and collection is None):
+    if (collection is None) != (purpose is None) or (people is not None and collection is None):
         raise UsageError(
             "whoever is to stay visible is looked for in one collection and for its purpose; give both"
         )
@@ -109,7 +103,7 @@ def submit_redaction(
         "container": container,
         "collection": collection,
         "purpose": purpose,
-        "people": None if person is None else [person],
+        "people": None if people is None else people.split(","),
     }
     return JobAnswer.of(assent.jobs.submit("redact", video, options=options))
 

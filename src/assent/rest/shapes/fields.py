@@ -31,6 +31,7 @@ PersonRef = Annotated[
     ),
 ]
 REF_PATTERN = _whole(fields.REF.pattern)
+REFS_PATTERN = _whole(f"{fields.REF.pattern}(,{fields.REF.pattern})*")
 PersonPath = Annotated[
     str, Path(pattern=_whole(fields.REF.pattern), description="The person's id.", examples=["ana"])
 ]

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from fastapi import Path
-from pydantic import Field, RootModel, model_validator
+from pydantic import Field
 
 from assent.rest.shapes.fields import (
     EXAMPLE_ID,
     UUID_PATTERN,
-    CollectionName,
     Count,
     Fmr,
     Id,
-    PersonRef,
-    Purpose,
     Rate,
     Shape,
     Similarity,
@@ -25,62 +22,10 @@ from assent.service.findings import TrackFindings
 from assent.service.jobs import Job
 from assent.service.watching import Appearance, PersonInVideo, Timeline
 from assent.store.jobvalues import JobState
-from assent.vision.redact import RedactMethod
 
 Container = Literal["mp4", "mkv", "mov", "webm", "gif"]
 JobPath = Annotated[str, Path(pattern=UUID_PATTERN, description="The job's id.", examples=[EXAMPLE_ID])]
 Seconds = Annotated[float, Field(description="Seconds after the video's first frame.", examples=[1.5])]
-
-
-class VideoObject(Shape):
-    """A video in a bucket of the operator's. There are no addresses: nothing is fetched."""
-
-    bucket: str = Field(min_length=3, max_length=255, examples=["videos"])
-    key: str = Field(min_length=1, max_length=1024, examples=["party.mp4"])
-    version: str | None = Field(default=None, min_length=1, max_length=1024, description="Of an S3.")
-
-
-class TimelineRequest(Shape):
-    """A timeline to be made."""
-
-    kind: Literal["timeline"]
-    video: VideoObject
-    collection: CollectionName
-    purpose: Purpose
-    threshold: Similarity | None = Field(
-        default=None, description="Stricter than the floor, or it has no effect; 90 where none is given."
-    )
-
-
-class RedactRequest(Shape):
-    """A copy to be made in which everybody is hidden but those who agreed and are to be kept."""
-
-    kind: Literal["redact"]
-    video: VideoObject
-    method: RedactMethod = Field(default=RedactMethod.BLUR, description="What is put where a face was.")
-    container: Container = Field(default="mp4", description="What kind of file is written.")
-    collection: CollectionName | None = Field(
-        default=None,
-        description="Whose people may stay visible; with `purpose`. Everybody is hidden without.",
-    )
-    purpose: Purpose | None = Field(default=None, description="What for; the collection's.")
-    people: list[PersonRef] | None = Field(
-        default=None, max_length=1000, description="Who of them; everybody who agreed where null."
-    )
-
-    @model_validator(mode="after")
-    def _both_or_neither(self) -> Self:
-        if (self.collection is None) != (self.purpose is None):
-            raise ValueError("collection and purpose go together")
-        if self.people is not None and self.collection is None:
-            raise ValueError("people are of a collection")
-        return self
-
-
-class JobRequest(RootModel[TimelineRequest | RedactRequest]):
-    """What is to be done, by its ``kind``."""
-
-    root: TimelineRequest | RedactRequest = Field(discriminator="kind")
 
 
 class JobAnswer(Shape):
@@ -193,14 +138,17 @@ class TimelineAnswer(Shape):
         )
 
 
+Share = Annotated[float, Field(description="Share of the frame's width or height.", examples=[0.25])]
+
+
 class TrackBox(Shape):
     """Where a track is at one moment, as shares of the frame; may stick out."""
 
     time_s: Seconds
-    left: float
-    top: float
-    right: float
-    bottom: float
+    left: Share
+    top: Share
+    right: Share
+    bottom: Share
     confidence: Rate = Field(description="The detector's last.")
 
 

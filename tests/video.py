@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
+import av
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from assent.video.types import Analysis, ClipFacts, Sample, Shot, Track
 from assent.vision.boxes import largest_first
@@ -53,3 +55,20 @@ def clip_of(*tracks: Sequence[Sample], num_frames: int = 12) -> Analysis:
         )
     times_s = np.arange(num_frames) / 30
     return Analysis(FACTS, times_s, (Shot(0, num_frames - 1),), tuple(made))
+
+
+def write_clip(path: Path, parts: Sequence[tuple[Image.Image | None, int]], *, rate: int = 25) -> Path:
+    """A real video of 480 x 360: each picture for so many frames, drifting a little; None is black."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = 480, 360, "yuv420p"
+        stream.bit_rate = 2_000_000
+        for number, (image, num_frames) in enumerate(parts):
+            ground, left = [((20, 60, 200), 20), ((220, 180, 30), 200), ((30, 160, 60), 110)][number % 3]
+            for at in range(num_frames):
+                frame = Image.new("RGB", (480, 360), (0, 0, 0) if image is None else ground)
+                if image is not None:
+                    frame.paste(ImageOps.contain(image.convert("RGB"), (340, 340)), (left + at // 2, 10))
+                container.mux(stream.encode(av.VideoFrame.from_image(frame)))
+        container.mux(stream.encode(None))
+    return path

@@ -51,6 +51,8 @@ a person's name or a secret. ``exit_code`` is what the command line exits with (
     |  `- ObjectTooLarge                 over the limit; no more than that was read
     |- AddressUnavailable           14   the server cannot listen there: taken, not allowed, not this machine's
     |- EndpointError                15   the service under audit refuses, throttles, or does not answer
+    |- JobError                     17
+    |  `- JobNotReady                    it has not succeeded, so that there is nothing to fetch
     `- VideoError                   16
        |- UnreadableVideo                truncated, no video, a kind that is not read, or without a frame
        |- VideoTooLarge                  over the limit on pixels
@@ -353,6 +355,16 @@ class EndpointError(AssentError):
     def __init__(self, message: str, *, code: str = "") -> None:
         super().__init__(message)
         self.code = code
+
+
+class JobError(AssentError):
+    """A job cannot give what was asked of it."""
+
+    exit_code = 17
+
+
+class JobNotReady(JobError):
+    """It has not succeeded, yet or at all."""
 
 
 class VideoError(AssentError):

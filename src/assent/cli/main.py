@@ -18,6 +18,7 @@ from assent.cli import (
     consent,
     demo,
     faces,
+    jobs,
     keys,
     log,
     models,
@@ -25,6 +26,7 @@ from assent.cli import (
     redact,
     review,
     serve,
+    timeline,
 )
 from assent.cli.common import report
 from assent.errors import AssentError, UsageError
@@ -65,7 +67,7 @@ def front_page(
 
 
 audit_runs.add_to(audit.app)
-for module in (person, consent, collection, review, models, keys, log, audit):
+for module in (person, consent, collection, review, jobs, models, keys, log, audit):
     app.add_typer(module.app)
 faces.add_to(app)
 app.command()(redact.redact)
@@ -73,6 +75,8 @@ app.command("export")(person.export)
 app.command("calibrate")(calibrate.calibrate)
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
+app.command("timeline")(timeline.timeline)
+app.command("worker")(jobs.worker)
 
 
 def main() -> None:

@@ -10,8 +10,9 @@ import numpy as np
 
 from assent.service.context import Context
 from assent.service.findings import Segment, VideoFindings, duration_s
+from assent.service.watching import check_length, check_size, require_video_extra
+from assent.store.access import Role
 from assent.types import UInt8
-from assent.video.reading import ClipReader
 from assent.video.shots import ShotFinder, thumbnail
 from assent.video.types import Damage, Progress
 
@@ -52,15 +53,22 @@ def segments(
         NotFound: no such file.
         VideoError: it cannot be read, or is too large.
     """
+    ctx.require(Role.ENROLLER, Role.SEARCHER)
+    require_video_extra()
+    from assent.video.reading import ClipReader
+
+    check_size(ctx, path)
     rule = black or BlackFrames()
     finder = ShotFinder()
     times_s: list[float] = []
     shares: list[float] = []
     damages: list[Damage] = []
     with ClipReader(path, max_pixels=ctx.settings.max_video_pixels) as clip:
+        check_length(ctx, clip.facts.duration_s)
         for frame in clip.frames(_LOOK_PX):
             if stop is not None:
                 stop()
+            check_length(ctx, frame.time_s)
             times_s.append(frame.time_s)
             image_rgb = frame.image_rgb
             if image_rgb is None:

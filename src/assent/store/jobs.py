@@ -101,6 +101,13 @@ class JobReads(GalleryReads):
             if self.consent(row["consent_id"]).is_live(self._now)
         ]
 
+    def has_job_output(self, job_id: str) -> bool:
+        """Whether ``job_output`` would give one."""
+        query = sa.select(job_outputs.c.job_id).where(job_outputs.c.job_id == job_id)
+        return self._connection.execute(
+            query
+        ).first() is not None and not self._shows_somebody_without_consent(job_id)
+
     def job_output(self, job_id: str) -> tuple[bytes, str]:
         """The key of the output's file, and its name.
 

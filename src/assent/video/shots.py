@@ -25,7 +25,8 @@ _BLACK_SHARE: Final = 0.98
 
 def thumbnail(image_rgb: UInt8) -> UInt8:
     """The little picture of (H, W, 3) uint8 that cuts are looked for in."""
-    return np.asarray(cv2.resize(image_rgb, THUMB_WH, interpolation=cv2.INTER_AREA), np.uint8)
+    step = max(1, min(image_rgb.shape[0] // (4 * THUMB_WH[1]), image_rgb.shape[1] // (4 * THUMB_WH[0])))
+    return np.asarray(cv2.resize(image_rgb[::step, ::step], THUMB_WH, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 class ShotFinder:
@@ -75,7 +76,10 @@ class ShotFinder:
 
 def difference(thumb_a_rgb: UInt8, thumb_b_rgb: UInt8) -> float:
     """How unlike two little pictures are: 0 the same, 1 nothing in common."""
-    return float(np.sqrt(_structure(thumb_a_rgb, thumb_b_rgb) * _colours(thumb_a_rgb, thumb_b_rgb)))
+    structure = _structure(thumb_a_rgb, thumb_b_rgb)
+    if structure < _CUT**2:  # whatever the colours, no cut; almost every frame ends here
+        return structure
+    return float(np.sqrt(structure * _colours(thumb_a_rgb, thumb_b_rgb)))
 
 
 def _structure(a_rgb: UInt8, b_rgb: UInt8) -> float:

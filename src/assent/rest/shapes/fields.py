@@ -50,6 +50,7 @@ CollectionPath = Annotated[
         examples=["club"],
     ),
 ]
+NAME_PATTERN = _whole(fields.COLLECTION_NAME.pattern)
 PURPOSE_PATTERN = _whole(fields.PURPOSE.pattern)
 Purpose = Annotated[
     str,

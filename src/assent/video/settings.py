@@ -16,6 +16,7 @@ class AnalysisSettings:
         full_every_s: seconds between two of them.
         fine_px: longer side of the closest look, for clips larger than ``full_px``; in tiles.
         fine_every_s: seconds between two of them.
+        busy_change: mean change of a pixel between frames, of 255, from which on every frame gets a quick look.
         begin_score: a detection begins a track from this score on,
         continue_score: and continues one from this. Hiding everyone wants both low.
         work_px: longer side of the pictures in which faces are followed.
@@ -34,6 +35,7 @@ class AnalysisSettings:
     full_every_s: float = 1.0
     fine_px: int = 1280
     fine_every_s: float = 2.0
+    busy_change: float = 8.0
     begin_score: float = 0.45
     continue_score: float = 0.25
     work_px: int = 640

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from assent.types import Detections, Float32, UInt8
-from assent.video.appearance import colours, is_same
+from assent.video.appearance import colours, is_other, is_same
 from assent.video.backwards import lead_of
 from assent.video.following import follow, likeness, patch
 from assent.video.looking import Looks, Schedule, look_at_frame, look_near
@@ -105,7 +105,12 @@ class Tracker:
                 image_rgb, index=self._num_frames, time_s=time_s, work_px=self._settings.work_px
             )
             is_cut = self._shots.add(picture.thumb_rgb) > 0
-            long_side_px = self._schedule.due_px(time_s, long_side_px=max(image_rgb.shape[:2]), is_cut=is_cut)
+            long_side_px = self._schedule.due_px(
+                time_s,
+                long_side_px=max(image_rgb.shape[:2]),
+                is_cut=is_cut,
+                change=self._shots.change,
+            )
             found = None
             if long_side_px is not None:
                 found = look_at_frame(
@@ -225,6 +230,11 @@ class Tracker:
             if face.scores[0] >= self._settings.begin_score:
                 self._end(trail)
             return False
+        if not trail.is_lost and is_other(
+            trail.model, trail.colours, picture.gray, picture.small_rgb, gray_box
+        ):
+            self._end(trail)
+            return False
         if trail.is_lost:
             trail.bridge(trail.sure_at, box)
         else:
@@ -282,6 +292,16 @@ class Tracker:
         trails = list(self._trails)
         boxes = np.array([trail.box_xyxy for trail in trails], np.float32)
         overlap = box_iou(boxes, boxes)
+        hidden = [
+            trail
+            for i, trail in enumerate(trails)
+            if trail.is_lost and any(overlap[i, j] > _CROSSING for j in range(len(trails)) if j != i)
+        ]
+        for trail in hidden:  # whoever is in front goes on; who comes out from behind begins anew
+            self._end(trail)
+        if hidden:
+            self._part_crossing()
+            return
         for i, trail in enumerate(trails):
             least = _PARTED if trail.crossing else _CROSSING
             over = {other.number for j, other in enumerate(trails) if j != i and overlap[i, j] > least}

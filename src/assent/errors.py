@@ -6,6 +6,7 @@ a person's name or a secret. ``exit_code`` is what the command line exits with (
     AssentError                      1
     |- UsageError                    2   the caller's words are off (also typer's own code)
     |  |- QuotaExceeded                  more than this version holds
+    |  |  `- TooManyJobs                 as many jobs wait or run as may
     |  `- ScoreFileError                 a file of scores is not what it should be; says which line
     |- ImageError                    3
     |  |- UnreadableImage                truncated, not an image, a format that is not accepted
@@ -86,6 +87,10 @@ class UsageError(AssentError, ValueError):
 
 class QuotaExceeded(UsageError):
     """More than this version holds of something."""
+
+
+class TooManyJobs(QuotaExceeded):
+    """As many jobs wait or run as may."""
 
 
 class ScoreFileError(UsageError):

@@ -90,7 +90,7 @@ def analyse(
     return Analysis(
         facts,
         np.array(times_s, np.float64),
-        found_shots if times_s else (),
+        found_shots,
         tuple(tracks),
         tuple(damages),
         shots.black_spans(),

@@ -49,6 +49,7 @@ class ShotFinder:
         self._usual = 0.0
         self._changes: deque[float] = deque(maxlen=_JUMP_FRAMES)
         self._jumped: float | None = None
+        self._missing = 0
         self.change = 0.0
         self._starts: list[tuple[int, float]] = []
         self._blacks = _Blacks()
@@ -65,11 +66,13 @@ class ShotFinder:
         if not self._starts:
             self._starts.append((0, 1.0))
         if thumb_rgb is None:
+            self._missing += 1
             return 0.0
+        missing, self._missing = self._missing, 0
         before, self._before = self._before, thumb_rgb
         if before is None:
             return 0.0
-        confidence = max(self._replaced(before, thumb_rgb), self._jump(before, thumb_rgb))
+        confidence = max(self._replaced(before, thumb_rgb), self._jump(before, thumb_rgb, missing))
         if confidence > 0:
             self._starts.append((index, confidence))
         return confidence
@@ -82,12 +85,12 @@ class ShotFinder:
             return 0.0
         return min(1.0, 0.5 + (change - _CUT) / (2 * _CUT))
 
-    def _jump(self, before_rgb: UInt8, after_rgb: UInt8) -> float:
-        """The confidence that a part is another. Two jumps on end are motion."""
+    def _jump(self, before_rgb: UInt8, after_rgb: UInt8, missing: int) -> float:
+        """The confidence that a part is another. Two jumps on end are motion, and so is more after missing frames."""
         change = self.change = float(cv2.absdiff(before_rgb, after_rgb).mean())
         usual = max(_STILL, *self._changes) if self._changes else change
         last, self._jumped = self._jumped, None
-        if change < _JUMP or change < _JUMP_TIMES * usual or len(self._changes) < 2:
+        if change < _JUMP or change < _JUMP_TIMES * (1 + missing) * usual or len(self._changes) < 2:
             self._changes.append(change)
             return 0.0
         if _structure(before_rgb, after_rgb) < _LEAST_STRUCTURE:
@@ -101,6 +104,8 @@ class ShotFinder:
 
     def shots(self) -> tuple[Shot, ...]:
         """Of all frames so far."""
+        if not self._starts:
+            return ()
         ends = [start - 1 for start, _ in self._starts[1:]] + [self._num_frames - 1]
         return tuple(
             Shot(start, end, confidence) for (start, confidence), end in zip(self._starts, ends, strict=True)

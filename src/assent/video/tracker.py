@@ -292,15 +292,15 @@ class Tracker:
         trails = list(self._trails)
         boxes = np.array([trail.box_xyxy for trail in trails], np.float32)
         overlap = box_iou(boxes, boxes)
-        hidden = [
-            trail
-            for i, trail in enumerate(trails)
-            if trail.is_lost and any(overlap[i, j] > _CROSSING for j in range(len(trails)) if j != i)
-        ]
-        for trail in hidden:  # whoever is in front goes on; who comes out from behind begins anew
-            self._end(trail)
-        if hidden:
-            self._part_crossing()
+        near = overlap - np.eye(len(trails), dtype=np.float32) > _CROSSING
+        lost = np.array([trail.is_lost for trail in trails], np.bool_)
+        if (near[lost].any()) or near[:, lost].any():
+            # One went behind another: who comes out anew is not taken for either.
+            for i, trail in enumerate(trails):
+                if lost[i] and near[i].any():
+                    self._end(trail)
+                elif near[i, lost].any():
+                    self._renew(trail, frozenset())
             return
         for i, trail in enumerate(trails):
             least = _PARTED if trail.crossing else _CROSSING

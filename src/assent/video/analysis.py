@@ -83,7 +83,7 @@ def analyse(
                 progress(frame.time_s, facts.duration_s)
     tracker.end_all()
     found_shots = shots.shots()
-    trails = closed_gaps(tracker.ended, found_shots, num_frames=len(times_s))
+    trails = closed_gaps(tracker.ended, found_shots)
     tracks = [trail.track(i, samples) for i, (trail, samples) in enumerate(_sampled(trails, settings))]
     if progress is not None and times_s:
         progress(times_s[-1], facts.duration_s)

@@ -90,7 +90,7 @@ def test_a_face_behind_something_for_a_third_of_a_second_is_one_track(
         return 200.0 + 2 * i, 150.0
 
     def board(i: int) -> Float32 | None:
-        return first_head.box_at(way(i)) + np.float32([-20, -30, 20, 30]) if 16 <= i < 26 else None
+        return first_head.box_at(way(i)) + np.array([-20, -30, 20, 30], np.float32) if 16 <= i < 26 else None
 
     analysis = analysed(engine, scene(45, (first_head, way), covered=board))
     (track,) = analysis.tracks
@@ -103,7 +103,7 @@ def test_whoever_comes_out_in_anothers_place_is_another_track(
     engine: FaceEngine, first_head: Head, second_head: Head
 ) -> None:
     place = (250.0, 150.0)
-    board = np.float32([230, 120, 430, 360])
+    board = np.array([230, 120, 430, 360], np.float32)
     before = scene(30, (first_head, lambda _: place), covered=lambda i: board if i >= 20 else None)
     after = scene(50, (second_head, lambda _: place), covered=lambda i: board if i < 31 else None)[30:]
     analysis = analysed(engine, [*before, *after])

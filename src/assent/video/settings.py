@@ -26,7 +26,7 @@ class AnalysisSettings:
         max_gap_s: a face found again within this time, and fitting, was the same all along.
         max_unseen_s: a face followed by its pixels alone, never detected, is given up after this time.
         max_samples: of a track.
-        sample_bytes: of all tracks together; beyond it tracks keep fewer, then the smallest faces none.
+        sample_bytes: of all ended tracks together; beyond it tracks keep fewer, then the smallest faces none.
     """
 
     quick_px: int = 320
@@ -45,4 +45,4 @@ class AnalysisSettings:
     max_gap_s: float = 1.0
     max_unseen_s: float = 2.0
     max_samples: int = 8
-    sample_bytes: int = 150_000_000
+    sample_bytes: int = 250_000_000

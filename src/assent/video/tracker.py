@@ -21,7 +21,7 @@ from assent.video.following import follow, likeness, patch
 from assent.video.looking import Looks, Schedule, look_at_frame, look_near
 from assent.video.matching import nearness, pairs
 from assent.video.pictures import Picture, picture_of
-from assent.video.samples import SampleBins, sample_of, worth_of
+from assent.video.samples import SampleBins, SampleBudget, sample_of, worth_of
 from assent.video.settings import AnalysisSettings
 from assent.video.shots import ShotFinder
 from assent.video.trails import Trail
@@ -76,6 +76,7 @@ class Tracker:
         self._engine = engine
         self._settings = settings or AnalysisSettings()
         self._is_whole_clip = is_whole_clip
+        self._budget = SampleBudget(self._settings.max_samples, self._settings.sample_bytes)
         self._schedule = Schedule(self._settings)
         self._shots = ShotFinder()
         self._trails: list[Trail] = []
@@ -349,6 +350,7 @@ class Tracker:
     def _close(self, trail: Trail) -> None:
         self._began_s.pop(trail.number, None)
         if self._is_whole_clip:
+            self._budget.add(trail.bins)
             self.ended.append(trail)
 
     def _remember(self, picture: Picture) -> None:

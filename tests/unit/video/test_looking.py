@@ -13,7 +13,7 @@ from assent.types import Face, Float32, Quality, UInt8
 from assent.video.following import follow, likeness, patch
 from assent.video.looking import Schedule
 from assent.video.matching import nearness, pairs
-from assent.video.samples import SampleBins
+from assent.video.samples import SampleBins, SampleBudget
 from assent.video.settings import AnalysisSettings
 from assent.video.shots import ShotFinder, thumbnail
 from assent.video.types import Sample
@@ -142,3 +142,20 @@ def test_samples_are_bounded_spread_and_the_best_of_their_time() -> None:
     assert len(bins.best_first(2)) == 2
     assert not bins.wants(50.0, 0.0)
     assert SampleBins(8).best_first() == ()
+
+
+def test_samples_of_all_tracks_together_are_bounded() -> None:
+    budget = SampleBudget(8, 100 * 300)
+    tracks = []
+    for track in range(400):
+        bins = SampleBins(8)
+        for i in range(20):
+            bins.add(sample(i / 2), 0.5)
+        budget.add(bins)
+        tracks.append(bins)
+        assert sum(held.num_bytes for held in tracks) <= 100 * 300
+        if track == 9:
+            assert {len(held.best_first()) for held in tracks} == {8}
+        if track == 20:
+            assert {len(held.best_first()) for held in tracks} == {4}
+    assert {len(held.best_first()) for held in tracks} == {0, 1}

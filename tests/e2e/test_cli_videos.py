@@ -33,7 +33,7 @@ def test_a_timeline_says_who_and_when_and_counts_the_others(
     assert not re.search(r"https?://|<script|<img|data:", html)
     found = club.json("timeline", short_clip, *HERE)
     assert [person["person"] for person in found["people"]] == ["ana"]
-    assert (found["num_others"], found["findings"]["num_frames"]) == (1, 75)
+    assert (found["num_others"], found["findings"]["num_frames"]) == (1, 40)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_a_timeline_is_asked_for_and_fetched(club: Api, short_clip: Path) -> Non
     found = club.ok("GET", f"/jobs/{job_id}/timeline", by="searcher")
     [ana] = found["people"]
     assert (ana["person"], [item["is_confirmed"] for item in ana["appearances"]]) == ("ana", [True])
-    assert (found["num_others"], found["gallery_size"], found["duration_s"]) == (1, 2, 3.0)
+    assert (found["num_others"], found["gallery_size"], found["duration_s"]) == (1, 2, 1.6)
     tracks = club.ok("GET", f"/jobs/{job_id}/tracks")["items"]
     assert [track["index"] for track in tracks] == [0, 1]
     assert all(track["boxes"] for track in tracks)

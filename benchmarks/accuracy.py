@@ -11,16 +11,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from assent.calibration.intervals import FalseMatches
+from assent.calibration.draws import DrawOptions, weights
 from assent.calibration.profile import ReferenceKind
 from assent.calibration.samples import Person, Samples
 from assent.calibration.trials import MatedTrials, NonmatedTrials, mated_trials, nonmated_trials
+from assent.evaluation.bootstrap import WeightedRows
+from assent.evaluation.compare import misses_at
 from assent.evaluation.pictures import subject_face
 from assent.models.store import ModelStore
 from assent.types import Bool, Float64, Int64, JsonObject
@@ -38,7 +40,7 @@ from benchmarks.common import (
 )
 from benchmarks.datasets import DATA_DIR, all_images
 from benchmarks.faces import DLIB, FaceSet, read_faces
-from benchmarks.identification import WIDE, identify
+from benchmarks.identification import WIDE, identify, print_identification
 
 TARGETS = (1e-2, 1e-3, 1e-4, 1e-5)
 REFERENCE = "trees-mirrored"
@@ -53,7 +55,7 @@ SLACK = 0.005
 SEED = 0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Contender:
     """One recipe's comparisons, with subjects numbered alike for all recipes.
 
@@ -86,35 +88,27 @@ class Contender:
             np.array([numbers[person] for person in mated.people]),
         )
 
-    def misses(self, targets: Sequence[float], weights: Float64) -> Float64:
-        """(T,) FNMR at each FMR, with everybody counting as often as ``weights`` says.
-
-        The threshold is the lowest at which the weighted FMR is at most the target: it is drawn anew with
-        the people, since it is as uncertain as the misses.
-        """
-        thresholds = _thresholds(self.nonmated.matches, targets, weights[self.nonmated_people])
-        own = weights[self.mated_people]
-        totals = np.bincount(self.mated.subjects)
-        of_trial = own[self.mated.subjects] / totals[self.mated.subjects]
+    @cached_property
+    def _rows(self) -> tuple[WeightedRows, WeightedRows]:
+        """The nonmated comparisons that thresholds may be between, highest first, and the mated ones, lowest first."""
+        matches = self.nonmated.matches
+        pairs = matches.universe.weight(np.ones(matches.universe.num_subjects))
+        num_kept = int(np.searchsorted(np.cumsum(matches.shares), 3 * max(TARGETS) * pairs)) + 1
+        nonmated = WeightedRows(matches.first, matches.second, matches.scores, matches.shares)
         order = np.argsort(self.mated.scores)
-        below = np.searchsorted(self.mated.scores[order], thresholds, side="left")
-        cumulated = np.concatenate([[0.0], np.cumsum(of_trial[order])])
-        return np.asarray(cumulated[below] / own.sum(), np.float64)
+        people = self.mated.subjects[order]
+        mated = WeightedRows(people, people, self.mated.scores[order], 1 / np.bincount(people)[people])
+        return nonmated.take(np.arange(min(num_kept, len(nonmated.scores)))), mated
 
+    def misses(self, weights: Float64) -> Float64:
+        """(T,) FNMR at each FMR of ``TARGETS``, with everybody counting as often as ``weights`` says.
 
-def _thresholds(matches: FalseMatches, targets: Sequence[float], weights: Float64) -> Float64:
-    """The lowest score above which the weighted share of pairs is at most each target."""
-    num_kept = int(matches.num_at([_lowest_needed(matches, 3 * max(targets))])[0])
-    first, second = matches.first[:num_kept], matches.second[:num_kept]
-    shares = np.cumsum(weights[first] * weights[second] * matches.shares[:num_kept])
-    at = np.searchsorted(shares, np.array(targets) * matches.universe.weight(weights), side="right")
-    return np.nextafter(matches.scores[np.minimum(at, num_kept - 1)], 2.0)
-
-
-def _lowest_needed(matches: FalseMatches, fmr: float) -> float:
-    shares = np.cumsum(matches.shares)
-    num_pairs = matches.universe.weight(np.ones(matches.universe.num_subjects))
-    return float(matches.scores[min(int(np.searchsorted(shares, fmr * num_pairs)), len(shares) - 1)])
+        The threshold is drawn anew with the people, since it is as uncertain as the misses.
+        """
+        nonmated, mated = self._rows
+        own, own_mated = weights[self.nonmated_people], weights[self.mated_people]
+        total = self.nonmated.matches.universe.weight(own)
+        return misses_at(nonmated, total, mated, np.array(TARGETS), own, own_mated)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,13 +140,9 @@ class Row:
 
 def compare(contenders: Sequence[Contender], num_people: int, num_replicates: int) -> list[Row]:
     """Miss rates of all contenders with the same people drawn for all."""
-    rng = np.random.default_rng(SEED)
-    everybody = np.ones(num_people)
-    points = np.array([c.misses(TARGETS, everybody) for c in contenders])
-    draws = np.empty((num_replicates, *points.shape))
-    for draw in draws:
-        weights = np.bincount(rng.integers(0, num_people, num_people), minlength=num_people).astype(float)
-        draw[:] = [c.misses(TARGETS, weights) for c in contenders]
+    points = np.array([c.misses(np.ones(num_people)) for c in contenders])
+    drawn = weights(num_people, DrawOptions(num_replicates, SEED))
+    draws = np.array([[c.misses(own) for c in contenders] for own in drawn])
     reference = [c.name for c in contenders].index(REFERENCE)
     low, high = np.quantile(draws, [0.025, 0.975], axis=0)
     differences = draws - draws[:, reference : reference + 1]
@@ -282,6 +272,7 @@ def main() -> None:
     faces = read_faces(models, engine, images, recipes, threads=options.threads, with_dlib=with_dlib)
     results = recipe_tables(models, faces, recipes, options.threads, options.replicates)
     results["identification"] = identify(models, engine, faces, options.data, options.threads)
+    print_identification(results["identification"])
     write_json("accuracy", {"machine": facts, "seed": SEED, **results})
 
 

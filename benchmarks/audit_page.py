@@ -1,31 +1,38 @@
-"""The audit's own output on the photographs beside the project, as a part of ``docs/accuracy.md``.
+"""The tables of ``docs/accuracy.md``: made from the profile that ships, and from what audits measured.
 
-Run ``python -m benchmarks.audit_page``; ten minutes on two idle cores. It is ``assent audit verify`` on LFW and
-``assent audit congress`` on the portraits; the numbers are recorded in ``docs/accuracy-audit.json`` (no picture and no
-name), and the part of the page between two marks is made from them. With ``--lfw`` or ``--congress`` the numbers come
-from the JSON beside such a report, and with ``--render`` from what is recorded.
+Run ``python -m benchmarks.audit_page``; a quarter of an hour on two idle cores. It is ``assent audit verify`` on LFW,
+``assent audit congress`` on the portraits, and ``benchmarks.identification``; the numbers are recorded in
+``docs/accuracy-audit.json`` (no picture and no name), and the parts of the page between marks are made from them. With
+``--parts`` only some are measured; with ``--lfw``, ``--congress`` or ``--identification`` the numbers come from a JSON
+file (the one beside a report), and with ``--render`` from what is recorded.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 
 from assent.calibration.profile import builtin_profile
 from assent.cli.output import counting
 from assent.config import Settings
 from assent.evaluation.audit import AuditOptions
-from assent.evaluation.report.words import one_in, percent
+from assent.evaluation.report.words import one_in
 from assent.service.auditing import Outputs, Target, audit_congress, audit_verify
 from assent.types import JsonObject
 from benchmarks.common import BENCH_DIR, MODELS_DIR, REPOSITORY
 from benchmarks.datasets import DATA_DIR
+from benchmarks.identification import measure_identification
+from benchmarks.identification_page import portrait_lines, several_lines
+from benchmarks.profile_page import gallery_lines, summary_lines, verification_lines
+from benchmarks.words import counted_cell, percent_cell
 
 PAGE = REPOSITORY / "docs" / "accuracy.md"
 RECORD = REPOSITORY / "docs" / "accuracy-audit.json"
-BEGIN, END = "<!-- made by python -m benchmarks.audit_page -->", "<!-- end of what the audit made -->"
+MADE_BY = "made by python -m benchmarks.audit_page"
 
 
 def measure_lfw(data_dir: Path, settings: Settings, progress: Callable[[int, int], None]) -> JsonObject:
@@ -84,14 +91,44 @@ def _rule(rule: JsonObject) -> JsonObject:
     }
 
 
-MEASURES = {"lfw": measure_lfw, "congress": measure_congress}
+def identification_numbers(
+    data_dir: Path, settings: Settings, _progress: Callable[[int, int], None]
+) -> JsonObject:
+    """Identification on the photographs."""
+    found = measure_identification(data_dir, settings.models_path, settings.threads or 1)
+    return found | {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {name: metadata.version(name) for name in ("assent", "numpy", "scipy")},
+    }
 
 
-def render(recorded: JsonObject) -> str:
-    """The part of the page between the marks."""
-    makers = {"congress": _congress_lines, "lfw": _lfw_lines}
-    lines = [line for name, make in makers.items() if name in recorded for line in make(recorded[name])]
-    return "\n".join([BEGIN, *lines, *_foot(recorded), END])
+MEASURES = {"lfw": measure_lfw, "congress": measure_congress, "identification": identification_numbers}
+
+
+def parts_of(recorded: JsonObject) -> dict[str, list[str]]:
+    """The lines of each part of the page, by the name in its marks."""
+    profile = builtin_profile(recorded["identification"]["engine"])
+    assert profile is not None, "checked by check()"
+    audits = {name: recorded[name] for name in ("congress", "lfw")}
+    return {
+        "summary": summary_lines(profile),
+        "verification": verification_lines(profile),
+        "galleries": gallery_lines(profile),
+        "portraits": portrait_lines(recorded["identification"]),
+        "several": several_lines(recorded["identification"]),
+        "audits": [
+            *_congress_lines(audits["congress"]),
+            *_lfw_lines(audits["lfw"]),
+            *_foot(recorded),
+        ],
+    }
+
+
+def render(page: str, recorded: JsonObject) -> str:
+    """The page with all its parts made anew."""
+    for name, lines in parts_of(recorded).items():
+        page = _put_into(page, name, lines)
+    return page
 
 
 def _congress_lines(part: JsonObject) -> list[str]:
@@ -111,9 +148,9 @@ def _congress_lines(part: JsonObject) -> list[str]:
             lines.append(f"| {rule['name']} | nobody: no score reaches it | {'| ' * len(groups)}everybody |")
             continue
         refused = " (refused: the highest supported threshold)" if rule["is_refused"] else ""
-        own = " | ".join(_counted(group["fpir"]) for group in rule["groups"])
+        own = " | ".join(counted_cell(group["fpir"]) for group in rule["groups"])
         lines.append(
-            f"| {rule['name']}{refused} | {_counted(rule['fpir'])} | {own} | {_percent(rule['fnir'])} |"
+            f"| {rule['name']}{refused} | {counted_cell(rule['fpir'])} | {own} | {percent_cell(rule['fnir'])} |"
         )
     return [*lines, "", *_ratios(part)]
 
@@ -142,10 +179,10 @@ def _lfw_lines(part: JsonObject) -> list[str]:
     for point in part["points"]:
         beyond = "" if point["is_supported"] else " (beyond these data)"
         lines.append(
-            f"| {one_in(point['target_fmr'])}{beyond} | {point['threshold']:.4f} | {_counted(point['fmr'])} | "
-            f"{_percent(point['fnmr'])} |"
+            f"| {one_in(point['target_fmr'])}{beyond} | {point['threshold']:.4f} | {counted_cell(point['fmr'])} | "
+            f"{percent_cell(point['fnmr'])} |"
         )
-    return [*lines, "", f"Equal error rate {_percent(part['eer'])}.", ""]
+    return [*lines, "", f"Equal error rate {percent_cell(part['eer'])}.", ""]
 
 
 def _foot(recorded: JsonObject) -> list[str]:
@@ -154,22 +191,13 @@ def _foot(recorded: JsonObject) -> list[str]:
     return [f"Recorded {part['created'][:10]} with {versions}; all numbers: [record](accuracy-audit.json)."]
 
 
-def _counted(rate: JsonObject) -> str:
-    return f"{round(rate['num_errors']):,} of {rate['num_trials']:,}, {_percent(rate)}"
-
-
-def _percent(rate: JsonObject) -> str:
-    low, high = (percent(rate[end]).removesuffix(" %") for end in ("lower", "upper"))
-    return f"{percent(rate['value'])} [{low}, {high}]"
-
-
-def put_into(page: str, part: str) -> str:
-    """The page with the part between the marks replaced."""
-    head, begin, rest = page.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"expected the two marks of the audit's part in {PAGE.name}")
-    return head + part + tail
+def _put_into(page: str, name: str, lines: Sequence[str]) -> str:
+    begin, end = f"<!-- {name}: {MADE_BY} -->", f"<!-- end of {name} -->"
+    head, found, rest = page.partition(begin)
+    _, closed, tail = rest.partition(end)
+    if not found or not closed:
+        raise SystemExit(f"expected the two marks of {name} in {PAGE.name}")
+    return "\n".join([head + begin, *lines, end + tail])
 
 
 def check(recorded: JsonObject) -> None:
@@ -186,23 +214,28 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     for name in MEASURES:
         parser.add_argument(f"--{name}", type=Path, help="the JSON beside a report, instead of measuring")
+    parser.add_argument("--parts", nargs="+", default=list(MEASURES), choices=list(MEASURES))
     parser.add_argument("--render", action="store_true", help="from what is recorded")
     options = parser.parse_args()
     recorded: JsonObject = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.is_file() else {}
     given = {name: getattr(options, name) for name in MEASURES if getattr(options, name) is not None}
     for name, path in given.items():
-        recorded[name] = numbers_of(json.loads(path.read_text(encoding="utf-8")))
+        recorded[name] = _recorded(name, json.loads(path.read_text(encoding="utf-8")))
     if not given and not options.render:
         settings = Settings(
             data_dir=BENCH_DIR / "no-data", models_dir=options.models, threads=options.threads
         )
-        for name, measure in MEASURES.items():
+        for name in options.parts:
             with counting(name) as progress:
-                recorded[name] = numbers_of(measure(options.data, settings, progress))
+                recorded[name] = _recorded(name, MEASURES[name](options.data, settings, progress))
     check(recorded)
     RECORD.write_text(json.dumps(recorded, indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(put_into(PAGE.read_text(encoding="utf-8"), render(recorded)), encoding="utf-8")
-    print(f"wrote {RECORD.name} and its part of {PAGE.name}")
+    PAGE.write_text(render(PAGE.read_text(encoding="utf-8"), recorded), encoding="utf-8")
+    print(f"wrote {RECORD.name} and its parts of {PAGE.name}")
+
+
+def _recorded(name: str, measured: JsonObject) -> JsonObject:
+    return measured if name == "identification" else numbers_of(measured)
 
 
 if __name__ == "__main__":

@@ -1,77 +1,101 @@
 """Identification (1:N) on the photographs: how many strangers are named, and how many people are missed.
 
-Every search is done twice: with the person's own reference in the gallery (mated), and with it taken out
-(nonmated: whatever comes back is false). Thresholds are floors of a policy under a calibration on other
-people; where the policy would refuse the gallery, the highest threshold that the evidence supports is used
-instead, and the row says so.
+Every search counts twice: with the person's own reference in the gallery (mated), and with it taken out
+(nonmated: whatever comes back is false); ``assent.evaluation`` computes the rates. Thresholds are floors of a
+policy under a calibration on other people; where the policy would refuse the gallery, the highest threshold
+that the evidence supports is used instead, and the row says so.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
-from assent.calibration.intervals import clopper_pearson_lower, clopper_pearson_upper
+from assent.calibration.draws import DrawOptions
 from assent.calibration.measure import measure
 from assent.calibration.profile import CalibrationProfile, Population, Recipe, ReferenceKind
 from assent.calibration.samples import Samples
 from assent.errors import GalleryBeyondEvidence
+from assent.evaluation.audit import collect
+from assent.evaluation.evidence import Evidence
+from assent.evaluation.identification import SearchOptions, identification, searches_of
+from assent.evaluation.points import Points
+from assent.evaluation.result import Rate
 from assent.evaluation.runs.portraits import BORN_FROM
-from assent.evaluation.searches import share_without
+from assent.evaluation.trials import SampleTable, Trials
 from assent.models.store import ModelStore
 from assent.types import Bool, Float32, Float64, JsonObject
 from assent.vision.embed import unit_rows
 from assent.vision.engine import FaceEngine
 from assent.vision.recipe import REGISTRY
 from benchmarks.common import print_rows
-from benchmarks.datasets import congress_images
+from benchmarks.datasets import all_images, congress_images
 from benchmarks.faces import FaceSet, chip_key, read_faces
 
 POLICIES = {"default": 0.01, "strict": 0.001}
 WIDE = Console(width=150)
 DISTANCES = (0.6, 0.5, 0.45, 0.4)
+DRAWS = DrawOptions()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Searches:
-    """What a set of probes scored against a gallery, one row a search.
+    """What a set of probes scored against a gallery, as the audit takes it; whose they are is in it.
 
     Attributes:
-        people: (P,) the probe's subject.
-        scores: (P, G) with each reference; minus infinity for the probe's own.
-        mate: (P,) score with the own reference; nan where there is none.
+        evidence: every probe compared with every reference.
     """
 
-    people: np.ndarray
-    scores: Float64
-    mate: Float64
+    evidence: Evidence
 
-    @property
+    @classmethod
+    def of(cls, people: np.ndarray, owners: np.ndarray, scores: Float64) -> Searches:
+        """Of (P, G) scores of the probes of ``people`` with the references of ``owners``."""
+        num_probes, num_references = scores.shape
+        names, codes = np.unique(np.concatenate([people, owners]), return_inverse=True)
+        samples = SampleTable(
+            ids=np.arange(num_probes + num_references).astype(np.str_),
+            subjects=codes.astype(np.int64),
+            subject_names=tuple(str(name) for name in names),
+        )
+        rows, columns = np.divmod(np.arange(scores.size), num_references)
+        mated = (people[:, None] == owners[None, :]).ravel()
+        trials = Trials(rows, columns + num_probes, scores.ravel(), mated, has_whole_probes=True)
+        return cls(collect(samples, trials))
+
+    @cached_property
     def gallery_size(self) -> int:
         """References of other people that the probes are compared with."""
-        return int(np.isfinite(self.scores).sum(axis=1).min())
+        found = searches_of(self.evidence, np.inf)
+        if found is None:
+            raise SystemExit("expected probes that meet several references")
+        return found.gallery_size
 
     def rates(self, threshold: float, gallery_size: int | None = None) -> JsonObject:
-        """FPIR and FNIR with 95 % Clopper-Pearson intervals on people.
+        """FPIR and FNIR (rank 1) with the audit's intervals.
 
         Args:
             threshold: a candidate scores at least this.
             gallery_size: None for the whole gallery; else the mean over all galleries of this size that
-                can be drawn from it, computed exactly (hypergeometric).
+                can be drawn from it.
         """
         size = gallery_size or self.gallery_size
-        num_false = (self.scores >= threshold).sum(axis=1)
-        num_others = np.isfinite(self.scores).sum(axis=1)
-        false_positive = 1 - share_without(num_false, num_others, size)
-        if gallery_size is None:
-            false_positive = (num_false > 0).astype(np.float64)
-        has_mate = ~np.isnan(self.mate)
-        missed = (self.mate[has_mate] < threshold).astype(np.float64)
-        return {"fpir": _rate(self.people, false_positive), "fnir": _rate(self.people[has_mate], missed)}
+        found = identification(
+            self.evidence,
+            searches_of(self.evidence, threshold),
+            threshold,
+            Points(self.evidence, DRAWS).at(threshold, "given"),
+            SearchOptions(size, DRAWS, 0.95),
+        )
+        if found is None:
+            raise SystemExit("expected probes that meet several references")
+        row = next(row for row in found.by_size if row.gallery_size == size)
+        return {"fpir": _rate(row.fpir), "fnir": _rate(row.fnir)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +125,7 @@ def applied(profile: CalibrationProfile, size: int, fpir_target: float, kind: Re
 def identify(
     models: ModelStore, engine: FaceEngine, faces: FaceSet, data_dir: Path, threads: int
 ) -> JsonObject:
-    """Print and return identification of the portraits, and of LFW with one and with several photographs."""
+    """Identification of the portraits, and of LFW with one and with several photographs."""
     recipe = engine.recipe
     templates = faces.templates(recipe)
     samples = faces.samples(templates, faces.acquired)
@@ -127,8 +151,16 @@ def identify(
     lfw = samples.take(is_lfw & ~first_half)
     for kind in ReferenceKind:
         results["lfw"] += _policy_rows(several_searches(lfw, kind), {"other half": half_profile}, kind=kind)
-    _print(results)
     return results
+
+
+def measure_identification(data_dir: Path, models_dir: Path, threads: int) -> JsonObject:
+    """The default recipe alone: read the photographs, and ``identify``."""
+    models = ModelStore(models_dir)
+    engine = FaceEngine.open(models, threads=threads)
+    recipes = [engine.recipe, REGISTRY["trees"]]
+    faces = read_faces(models, engine, all_images(data_dir), recipes, threads=threads, with_dlib=False)
+    return {"engine": engine.model_digest, **identify(models, engine, faces, data_dir, threads)}
 
 
 def congress_searches(
@@ -140,7 +172,7 @@ def congress_searches(
         references = np.concatenate([references, extra_templates[extra.acquired]])
         owners = np.concatenate([owners, _subjects(extra)[extra.acquired]])
     scores = templates[probes].astype(np.float64) @ references.T.astype(np.float64)
-    return _searches(_subjects(faces)[probes], owners, scores)
+    return Searches.of(_subjects(faces)[probes], owners, scores)
 
 
 def several_searches(samples: Samples, kind: ReferenceKind) -> Searches:
@@ -162,7 +194,7 @@ def several_searches(samples: Samples, kind: ReferenceKind) -> Searches:
             score[number] = unit_rows(acquired.templates[own].mean(0)[None])[0] @ acquired.templates[row]
             people.append(name)
             scores.append(score)
-    return _searches(np.array(people), owners, np.array(scores, np.float64))
+    return Searches.of(np.array(people), owners, np.array(scores, np.float64))
 
 
 def distance_rows(faces: FaceSet, extra: FaceSet | None) -> list[JsonObject]:
@@ -175,7 +207,7 @@ def distance_rows(faces: FaceSet, extra: FaceSet | None) -> list[JsonObject]:
         references = np.concatenate([references, extra.embeddings[key][extra.acquired]])
         owners = np.concatenate([owners, _subjects(extra)[extra.acquired]])
     squares = (references**2).sum(1) - 2 * raw[probes] @ references.T + (raw[probes] ** 2).sum(1)[:, None]
-    searches = _searches(
+    searches = Searches.of(
         _subjects(faces)[probes], owners, -np.sqrt(np.maximum(squares, 0)).astype(np.float64)
     )
     return [
@@ -234,27 +266,11 @@ def _subjects(faces: FaceSet) -> np.ndarray:
     return np.array([image.subject for image in faces.images])
 
 
-def _searches(people: np.ndarray, owners: np.ndarray, scores: Float64) -> Searches:
-    is_mate = people[:, None] == owners[None, :]
-    mate = np.where(is_mate, scores, -np.inf).max(axis=1)
-    return Searches(people, np.where(is_mate, -np.inf, scores), np.where(is_mate.any(axis=1), mate, np.nan))
+def _rate(rate: Rate | None) -> JsonObject | None:
+    return None if rate is None else asdict(rate)
 
 
-def _rate(people: np.ndarray, share: Float64) -> JsonObject:
-    """Errors by person: a person's searches count as one, in parts."""
-    _, codes, counts = np.unique(people, return_inverse=True, return_counts=True)
-    errors = min(float((np.bincount(codes, share) / counts).sum()), float(len(counts)))
-    return {
-        "rate": round(errors / len(counts), 5),
-        "lower": round(float(clopper_pearson_lower(errors, len(counts), 0.975)), 5),
-        "upper": round(float(clopper_pearson_upper(errors, len(counts), 0.975)), 5),
-        "num_errors": round(float(share.sum()), 2),
-        "num_searches": len(people),
-        "num_people": len(counts),
-    }
-
-
-def _print(results: JsonObject) -> None:
+def print_identification(results: JsonObject) -> None:
     columns = ["references", "N", "calibrated on", "policy", "n_max", "threshold", "fpir %", "fnir %"]
     for title, part, first in (
         ("Portraits, one photograph each side", "portraits", "gallery"),
@@ -269,7 +285,7 @@ def _print(results: JsonObject) -> None:
                 row["gallery"],
                 row["gallery_size"],
                 row["distance"],
-                f"{row['fpir']['num_errors']:.0f} of {row['fpir']['num_searches']}",
+                f"{row['fpir']['num_errors']:.0f} of {row['fpir']['num_trials']}",
                 _percent(row["fpir"]),
                 _percent(row["fnir"]),
             ]
@@ -287,10 +303,10 @@ def _cells(row: JsonObject, first: str) -> list[object]:
         row["policy"],
         row["n_max"],
         f"{row['threshold']:.4f}" + (" (refused)" if row["is_refused"] else ""),
-        f"{row['fpir']['num_errors']:.3g} of {row['fpir']['num_searches']}: {_percent(row['fpir'])}",
+        f"{row['fpir']['num_errors']:.3g} of {row['fpir']['num_trials']}: {_percent(row['fpir'])}",
         _percent(row["fnir"]),
     ]
 
 
 def _percent(rate: JsonObject) -> str:
-    return f"{100 * rate['rate']:.1f} [{100 * rate['lower']:.1f}, {100 * rate['upper']:.1f}]"
+    return f"{100 * rate['value']:.1f} [{100 * rate['lower']:.1f}, {100 * rate['upper']:.1f}]"

@@ -6,6 +6,7 @@ a person's name or a secret. ``exit_code`` is what the command line exits with (
     AssentError                      1
     |- UsageError                    2   the caller's words are off (also typer's own code)
     |  |- QuotaExceeded                  more than this version holds
+    |  |  `- TooManyJobs                 as many jobs wait or run as may
     |  `- ScoreFileError                 a file of scores is not what it should be; says which line
     |- ImageError                    3
     |  |- UnreadableImage                truncated, not an image, a format that is not accepted
@@ -52,7 +53,13 @@ a person's name or a secret. ``exit_code`` is what the command line exits with (
     |  |- ObjectUnavailable              no such bucket or object, or its server does not give it
     |  `- ObjectTooLarge                 over the limit; no more than that was read
     |- AddressUnavailable           14   the server cannot listen there: taken, not allowed, not this machine's
-    `- EndpointError                15   the service under audit refuses, throttles, or does not answer
+    |- EndpointError                15   the service under audit refuses, throttles, or does not answer
+    |- JobError                     17
+    |  `- JobNotReady                    it has not succeeded, so that there is nothing to fetch
+    `- VideoError                   16
+       |- UnreadableVideo                truncated, no video, a kind that is not read, or without a frame
+       |- VideoTooLarge                  over the limit on pixels
+       `- UndecodableFrame               a frame that cannot be read, where that is to stop the work
 """
 
 from __future__ import annotations
@@ -85,6 +92,10 @@ class UsageError(AssentError, ValueError):
 
 class QuotaExceeded(UsageError):
     """More than this version holds of something."""
+
+
+class TooManyJobs(QuotaExceeded):
+    """As many jobs wait or run as may."""
 
 
 class ScoreFileError(UsageError):
@@ -367,3 +378,39 @@ class EndpointError(AssentError):
     def __init__(self, message: str, *, code: str = "") -> None:
         super().__init__(message)
         self.code = code
+
+
+class JobError(AssentError):
+    """A job cannot give what was asked of it."""
+
+    exit_code = 17
+
+
+class JobNotReady(JobError):
+    """It has not succeeded, yet or at all."""
+
+
+class VideoError(AssentError):
+    """The clip cannot be used."""
+
+    exit_code = 16
+
+
+class UnreadableVideo(VideoError):
+    """Truncated, not a video, of a kind that is not read, or without a frame that can be decoded."""
+
+
+class VideoTooLarge(VideoError):
+    """Over the limit on pixels; raised before a frame is decoded."""
+
+
+class UndecodableFrame(VideoError):
+    """A frame cannot be decoded, and whoever asked wants to stop there.
+
+    Attributes:
+        time_s: when it is shown, seconds after the clip's first frame.
+    """
+
+    def __init__(self, message: str, *, time_s: float) -> None:
+        super().__init__(message)
+        self.time_s = time_s

@@ -27,6 +27,10 @@ def test_entries_are_numbered_from_one_without_gaps(records: Records, clock: Clo
         assert reading.log_entries(after_seq=1) == [second]
         assert reading.log_entries(limit=1) == [first]
         assert reading.log_entries(kind="verify") == [second]
+        assert reading.latest_log_entries(limit=1) == [second]
+        assert reading.latest_log_entries(limit=9, before_seq=2) == [first]
+        assert reading.latest_log_entries(limit=9, kind="search") == [first]
+        assert reading.log_kinds() == ["search", "verify"]
     assert (first.seq, second.seq, second.at) == (1, 2, clock.at)
 
 

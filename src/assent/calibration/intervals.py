@@ -16,12 +16,12 @@ percentile and Clopper-Pearson on people or pairs of people. Needs SciPy (the ex
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from assent.calibration.draws import DrawOptions, Universe, is_first_of_pair, pair_draws, share_draws, sums_at
 from assent.errors import UsageError
 from assent.types import Bool, Float64, Int64
 
@@ -95,28 +95,6 @@ class PairUniverse:
         return float((sums**2 - squares).sum() / 2)
 
 
-class Universe(Protocol):
-    """Which pairs of people were compared, and how often; never listed where they need not be."""
-
-    @property
-    def num_subjects(self) -> int:
-        """People in at least one pair are at most this many."""
-        ...
-
-    @property
-    def num_references(self) -> int:
-        """People that others were compared with."""
-        ...
-
-    def weight(self, subject_weights: Float64) -> float:
-        """Sum of ``w_i w_j`` over what was compared; with weights of 1, its number.
-
-        Args:
-            subject_weights: (S,) float64.
-        """
-        ...
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class FalseMatches:
     """The comparisons of different people above some score, as parallel arrays, highest score first.
@@ -142,10 +120,7 @@ class FalseMatches:
 
     def is_new_pair(self) -> Bool:
         """(M,) bool: whether the row is its pair of subjects' highest score."""
-        keys = self.first * np.int64(self.universe.num_subjects) + self.second
-        is_new = np.zeros(len(keys), np.bool_)
-        is_new[np.unique(keys, return_index=True)[1]] = True
-        return is_new
+        return is_first_of_pair(self.first, self.second, self.universe.num_subjects)
 
 
 def clopper_pearson_lower(num_errors: npt.ArrayLike, num_trials: npt.ArrayLike, confidence: float) -> Float64:
@@ -220,14 +195,9 @@ def fmr_interval(
     universe = matches.universe
     num_at = matches.num_at(thresholds)
     num_pairs = universe.weight(np.ones(universe.num_subjects))
-    errors = sums_at(matches.shares, num_at)
-    rng = np.random.default_rng(seed)
-    draws = np.empty((num_replicates, len(num_at)))
-    for row in draws:
-        weights = draw_weights(rng, universe.num_subjects)
-        products = weights[matches.first] * weights[matches.second] * matches.shares
-        row[:] = sums_at(products, num_at) / max(universe.weight(weights), 1.0)
-    return widest(draws, errors, num_pairs, confidence)
+    options = DrawOptions(num_replicates, seed)
+    draws = pair_draws(matches.first, matches.second, matches.shares, universe, num_at, options)
+    return widest(draws, sums_at(matches.shares, num_at), num_pairs, confidence)
 
 
 def fnmr_interval(
@@ -245,10 +215,7 @@ def fnmr_interval(
         (K,) rates; every subject counts the same, however many pictures there are.
     """
     num_subjects = len(failed_shares)
-    rng = np.random.default_rng(seed)
-    draws = np.empty((num_replicates, failed_shares.shape[1]))
-    for row in draws:
-        row[:] = draw_weights(rng, num_subjects) @ failed_shares / num_subjects
+    draws = share_draws(failed_shares, np.ones(num_subjects), DrawOptions(num_replicates, seed))
     return widest(draws, failed_shares.sum(axis=0), float(num_subjects), confidence)
 
 
@@ -263,17 +230,6 @@ def widest(draws: Float64, errors: Float64, num_trials: float, confidence: float
         upper=np.maximum(high, clopper_pearson_upper(errors, num_trials, 1 - tail)),
         bound=np.maximum(bound, clopper_pearson_upper(errors, num_trials, confidence)),
     )
-
-
-def draw_weights(rng: np.random.Generator, num_subjects: int) -> Float64:
-    """How often each subject is drawn when as many as there are are drawn with replacement."""
-    drawn = rng.integers(0, num_subjects, num_subjects)
-    return np.bincount(drawn, minlength=num_subjects).astype(np.float64)
-
-
-def sums_at(values: Float64, num_at: Int64) -> Float64:
-    """The sum of the first ``n`` values for each n in ``num_at``."""
-    return np.concatenate([[0.0], np.cumsum(values)])[num_at]
 
 
 def _counts(num_errors: npt.ArrayLike, num_trials: npt.ArrayLike) -> tuple[Float64, Float64]:

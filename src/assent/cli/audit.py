@@ -33,7 +33,7 @@ TargetOption = Annotated[
 ]
 OutOption = Annotated[
     Path | None,
-    typer.Option("--out", "-o", help="Folder or file.json; of scores also report.html, its JSON beside it."),
+    typer.Option("--out", "-o", help="Folder, file.json, or report.html with its JSON beside it."),
 ]
 ReplicatesOption = Annotated[int, typer.Option("--replicates", help="Bootstrap draws.", min=100)]
 SeedOption = Annotated[int, typer.Option("--seed", help="Of the draws.")]
@@ -78,10 +78,10 @@ def scores(
 
     Example: `assent audit scores scores.csv --threshold 0.8 --gallery-size 25000 --groups sex --out report.html`
     """
+    from assent.calibration.draws import DrawOptions
     from assent.evaluation.audit import AuditOptions, audit
-    from assent.evaluation.bootstrap import DrawOptions
 
-    check_out(out, may_be_page=True)
+    check_out(out)
     if threshold is not None and distance:
         threshold = -threshold
     options = AuditOptions(
@@ -97,8 +97,7 @@ def scores(
     )
     found = _read(files, _read_options(format, score_column, distance=distance))
     with counting("Computing") as progress:
-        progress(0, 0)
-        result = audit(found.evidence, options, sources=found.sources, notes=found.notes)
+        result = audit(found.evidence, options, sources=found.sources, notes=found.notes, progress=progress)
     _give(result, out, as_json=as_json)
 
 
@@ -120,31 +119,34 @@ def compare(
     Each has its own threshold for the same rate of false matches; the interval is of the difference, with the same
     people drawn for both. Give one file twice with `--score-column FIRST,SECOND` for two columns of it.
 
-    Example: `assent audit compare old.csv new.csv`
+    Example: `assent audit compare old.csv new.csv --out difference.html`
     """
+    from assent.calibration.draws import DrawOptions
     from assent.evaluation.audit import AuditOptions
-    from assent.evaluation.bootstrap import DrawOptions
     from assent.evaluation.compare import compare as compare_systems
 
-    check_out(out, may_be_page=False)
+    check_out(out)
     columns = (score_column or "").split(",")
     options = AuditOptions(target_fmr=target_fmr, draws=DrawOptions(replicates, seed), is_distance=distance)
     read = [
-        _read([path], _read_options(format, column.strip() or None, distance=distance))
+        _read([path], _read_options(format, column.strip() or None, distance=distance, is_to_pair=True))
         for path, column in ((first, columns[0]), (second, columns[-1]))
     ]
     names = (first.stem, second.stem) if len(columns) < 2 else (columns[0].strip(), columns[1].strip())
     notes = [note for found in read for note in found.notes]
     with counting("Computing") as progress:
-        progress(0, 0)
-        result = compare_systems(read[0].evidence, read[1].evidence, names, options, notes=notes)
+        result = compare_systems(
+            read[0].evidence, read[1].evidence, names, options, notes=notes, progress=progress
+        )
     _give(result, out, as_json=as_json)
 
 
-def _read_options(format: str | None, score_column: str | None, *, distance: bool) -> ReadOptions:
+def _read_options(
+    format: str | None, score_column: str | None, *, distance: bool, is_to_pair: bool = False
+) -> ReadOptions:
     from assent.evaluation.reading import ReadOptions
 
-    return ReadOptions(format, score_column, distance)
+    return ReadOptions(format, score_column, distance, is_to_pair)
 
 
 def _read(files: list[Path], options: ReadOptions) -> ReadScores:
@@ -171,7 +173,7 @@ def _give(result: AuditResult | Comparison, out: Path | None, *, as_json: bool) 
         say(f"Wrote {out}.")
 
 
-def check_out(out: Path | None, *, may_be_page: bool) -> None:
+def check_out(out: Path | None) -> None:
     """Before hours are spent: the result's name must end in something known, and what draws a page must be there.
 
     Raises:
@@ -179,13 +181,14 @@ def check_out(out: Path | None, *, may_be_page: bool) -> None:
     """
     if out is None:
         return
-    if may_be_page and out.suffix == ".html":
+    if out.suffix == ".html":
         from assent.evaluation.report.figures import require_matplotlib
 
         require_matplotlib()
     elif out.suffix not in {"", ".json"}:
-        page = ", .html for the report" if may_be_page else ""
-        raise UsageError(f"expected a folder or a file that ends in .json{page}; got {out}.")
+        raise UsageError(
+            f"expected a folder or a file that ends in .json, or in .html for the report; got {out}."
+        )
 
 
 def write_result(result: AuditResult | Comparison, out: Path) -> Path:
@@ -199,15 +202,22 @@ def write_result(result: AuditResult | Comparison, out: Path) -> Path:
     Raises:
         UsageError: it cannot be written, or has an ending that nothing is known of.
     """
-    from assent.evaluation.result import AuditResult
-
-    check_out(out, may_be_page=isinstance(result, AuditResult))
-    if out.suffix == ".html" and isinstance(result, AuditResult):
-        from assent.evaluation.report.contents import Report
-        from assent.evaluation.report.page import write_report
-
-        write_report(Report(f"How often {result.system or 'this system'} is wrong", result), out)
+    check_out(out)
+    if out.suffix == ".html":
+        _write_page(result, out)
         return out
     path = out if out.suffix == ".json" else out / "audit.json"
     write_bytes(path, (json_text(result.as_json()) + "\n").encode())
     return path
+
+
+def _write_page(result: AuditResult | Comparison, out: Path) -> None:
+    from assent.evaluation.report.comparison import write_comparison
+    from assent.evaluation.report.contents import Report
+    from assent.evaluation.report.page import write_report
+    from assent.evaluation.result import AuditResult
+
+    if isinstance(result, AuditResult):
+        write_report(Report(f"How often {result.system or 'this system'} is wrong", result), out)
+    else:
+        write_comparison(result, out)

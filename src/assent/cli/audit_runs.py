@@ -308,7 +308,7 @@ def _check_out(out: Path | None) -> None:
         return
     if out.suffix != ".html":
         raise UsageError(f"expected a name that ends in .html for --out, got {out.name!r}")
-    check_out(out, may_be_page=True)
+    check_out(out)
 
 
 def _target(
@@ -351,8 +351,8 @@ def _options(
     replicates: int,
     seed: int,
 ) -> AuditOptions:
+    from assent.calibration.draws import DrawOptions
     from assent.evaluation.audit import AuditOptions
-    from assent.evaluation.bootstrap import DrawOptions
 
     return AuditOptions(
         threshold=threshold,

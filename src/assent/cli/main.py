@@ -18,12 +18,15 @@ from assent.cli import (
     consent,
     demo,
     faces,
+    jobs,
     keys,
     log,
     models,
     person,
+    redact,
     review,
     serve,
+    timeline,
 )
 from assent.cli.common import report
 from assent.errors import AssentError, UsageError
@@ -64,13 +67,16 @@ def front_page(
 
 
 audit_runs.add_to(audit.app)
-for module in (person, consent, collection, review, models, keys, log, audit):
+for module in (person, consent, collection, review, jobs, models, keys, log, audit):
     app.add_typer(module.app)
 faces.add_to(app)
+app.command()(redact.redact)
 app.command("export")(person.export)
 app.command("calibrate")(calibrate.calibrate)
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
+app.command("timeline")(timeline.timeline)
+app.command("worker")(jobs.worker)
 
 
 def main() -> None:

@@ -6,17 +6,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
+from typing import TypeVar
 
 import numpy as np
 
+from assent.calibration.draws import DrawOptions
 from assent.errors import UsageError
-from assent.evaluation.bootstrap import DrawOptions
+from assent.evaluation.collecting import Collector
 from assent.evaluation.curves import threshold_at_fmr
-from assent.evaluation.evidence import Collector, Evidence
+from assent.evaluation.evidence import Evidence
 from assent.evaluation.gallery import DEFAULT_TARGET, gallery_claim
 from assent.evaluation.groups import Grouping, group_attribute
 from assent.evaluation.identification import SearchOptions, identification, searches_of
@@ -45,6 +47,9 @@ METHOD = (
     "means over all that can be drawn from the one searched.",
     "For the worst group the confidence is divided among all groups (Bonferroni).",
 )
+
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,7 @@ def audit(
     *,
     sources: Sequence[Source] = (),
     notes: Sequence[Note] = (),
+    progress: Callable[[int, int], None] | None = None,
 ) -> AuditResult:
     """Compute everything.
 
@@ -134,47 +140,70 @@ def audit(
         options: what to report, and how; None for the defaults.
         sources: where the comparisons came from.
         notes: what a reader must know of them, to stand before what is found here.
+        progress: called with (steps done, steps in all).
 
     Raises:
         UsageError: a group that the data do not have.
     """
     options = options or AuditOptions()
+    attributes = evidence.samples.groups if options.groups is None else options.groups
+    step = Steps(progress, 5 + len(TARGETS) + len(attributes))
     points = Points(evidence, options.draws, options.confidence)
     threshold, chosen_by = _threshold(evidence, options)
-    point = points.at(threshold, chosen_by, None if options.threshold is not None else options.target_fmr)
-    searches = searches_of(evidence, threshold)
-    attributes = evidence.samples.groups if options.groups is None else options.groups
+    target = None if options.threshold is not None else options.target_fmr
+    point = step.after(points.at(threshold, chosen_by, target))
+    searches = step.after(searches_of(evidence, threshold))
     groups = tuple(
-        group_attribute(
-            Grouping(evidence, name, threshold, options.draws, options.confidence),
-            searches,
-            options.fpir_target,
+        step.after(
+            group_attribute(
+                Grouping(evidence, name, threshold, options.draws, options.confidence),
+                searches,
+                options.fpir_target,
+            )
         )
         for name in attributes
     )
-    eer = points.equal_error()
+    eer = step.after(points.equal_error())
     return AuditResult(
         kind=options.kind,
         system=options.system,
         data=summarise(evidence, options, sources),
         method=method(options),
         point=point,
-        points=tuple(points.at_target(target) for target in TARGETS),
+        points=tuple(step.after(points.at_target(target)) for target in TARGETS),
         eer=eer.estimate,
         eer_threshold=eer.threshold,
-        det=points.det(),
-        identification=identification(
-            evidence,
-            searches,
-            threshold,
-            point,
-            SearchOptions(options.gallery_size, options.draws, options.confidence),
+        det=step.after(points.det()),
+        identification=step.after(
+            identification(
+                evidence,
+                searches,
+                threshold,
+                point,
+                SearchOptions(options.gallery_size, options.draws, options.confidence),
+            )
         ),
         claim=gallery_claim(point.fmr, options.gallery_size, options.fpir_target),
         groups=groups,
         top_nonmated=top_pairs(evidence),
-        notes=(*notes, *notes_on(evidence, point, options.fpir_target)),
+        notes=(*notes, *notes_on(evidence, point, options.fpir_target, searches)),
     )
+
+
+@dataclass(slots=True)
+class Steps:
+    """Says how far a computation is."""
+
+    progress: Callable[[int, int], None] | None
+    total: int
+    done: int = 0
+
+    def after(self, result: _T) -> _T:
+        """Pass on what a step gave."""
+        self.done += 1
+        if self.progress is not None:
+            self.progress(self.done, self.total)
+        return result
 
 
 def _threshold(evidence: Evidence, options: AuditOptions) -> tuple[float, str]:
@@ -188,7 +217,7 @@ def _threshold(evidence: Evidence, options: AuditOptions) -> tuple[float, str]:
 
 def summarise(evidence: Evidence, options: AuditOptions, sources: Sequence[Source]) -> DataSummary:
     """On what it was measured."""
-    samples, mated = evidence.samples, evidence.mated
+    samples = evidence.samples
     size = samples.num_subjects
     compared = evidence.is_compared
     of_subject = np.bincount(samples.subjects[compared], minlength=size).astype(np.float64)
@@ -196,7 +225,7 @@ def summarise(evidence: Evidence, options: AuditOptions, sources: Sequence[Sourc
     (fta,) = share_rate(
         without[:, None].astype(np.float64), of_subject, options.draws, confidence=options.confidence
     )
-    scores = np.concatenate([evidence.nonmated.values, evidence.mated_scores])
+    scores = np.concatenate([evidence.nonmated.values, evidence.mated_counts.values])
     scores = scores[np.isfinite(scores)]
     return DataSummary(
         description=options.description,
@@ -205,7 +234,7 @@ def summarise(evidence: Evidence, options: AuditOptions, sources: Sequence[Sourc
         num_probes=int(evidence.is_probe.sum()),
         num_references=int(evidence.is_reference.sum()),
         num_subjects=int(np.count_nonzero(of_subject)),
-        num_mated=len(mated),
+        num_mated=len(evidence.mated),
         num_nonmated=evidence.nonmated.total + evidence.num_nonmated_failures,
         num_mated_failures=evidence.num_mated_failures,
         num_nonmated_failures=evidence.num_nonmated_failures,

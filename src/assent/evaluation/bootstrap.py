@@ -12,32 +12,17 @@ right.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from assent.calibration.comparisons import Block
-from assent.calibration.intervals import Universe, draw_weights, sums_at
+from assent.calibration.draws import DrawOptions, Universe, pair_draws, sums_at, weights
 from assent.evaluation.evidence import Evidence, pairs_of_people
-from assent.evaluation.trials import SampleTable
 from assent.types import Bool, Float64, Int64
 
 MAX_ROWS = 300_000
 """Comparisons weighed in each draw; beyond, the lower scores are thinned and stand for those left out."""
-
-
-@dataclass(frozen=True, slots=True)
-class DrawOptions:
-    """How people are drawn.
-
-    Attributes:
-        num_replicates: draws.
-        seed: the same seed gives the same draws.
-    """
-
-    num_replicates: int = 1000
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,13 +54,6 @@ class WeightedRows:
         return np.searchsorted(self.scores, thresholds, side="left")
 
 
-def weights(num_subjects: int, options: DrawOptions) -> Iterator[Float64]:
-    """(S,) float64 for each draw: how often each person was drawn."""
-    rng = np.random.default_rng(options.seed)
-    for _ in range(options.num_replicates):
-        yield draw_weights(rng, num_subjects)
-
-
 def nonmated_rows(evidence: Evidence) -> WeightedRows:
     """The nonmated comparisons to weigh, highest first: the highest one by one, the rest as samples."""
     block = Block.joined([evidence.tail, evidence.rest])
@@ -84,12 +62,11 @@ def nonmated_rows(evidence: Evidence) -> WeightedRows:
     return thinned(rows)
 
 
-def mated_rows(samples: SampleTable, probes: Int64, scores: Float64) -> WeightedRows:
-    """Mated comparisons to weigh, lowest first; a failure (nan) is lower than any score."""
-    scores = np.where(np.isnan(scores), -np.inf, scores)
-    order = np.argsort(scores, kind="stable")
-    people = samples.subjects[probes[order]]
-    return thinned(WeightedRows(people, people, scores[order], np.ones(len(order))))
+def mated_rows(evidence: Evidence) -> WeightedRows:
+    """Mated comparisons to weigh, lowest first; a failure is lower than any score."""
+    block = Block.joined([evidence.low_mated, evidence.other_mated])
+    people = evidence.samples.subjects[block.probes]
+    return thinned(WeightedRows(people, people, np.asarray(block.scores, np.float64), block.shares))
 
 
 def thinned(rows: WeightedRows, limit: int = MAX_ROWS) -> WeightedRows:
@@ -135,10 +112,7 @@ def false_match_draws(
     num_at = rows.num_at_least(thresholds)
     rows = rows.take(np.arange(int(num_at.max(initial=0))))
     total = universe.weight(np.ones(universe.num_subjects))
-    rates = np.empty((options.num_replicates, len(thresholds)))
-    for draw, own in zip(rates, weights(universe.num_subjects, options), strict=True):
-        products = own[rows.first] * own[rows.second] * rows.shares
-        draw[:] = sums_at(products, num_at) / max(universe.weight(own), 1.0)
+    rates = pair_draws(rows.first, rows.second, rows.shares, universe, num_at, options)
     point = sums_at(rows.shares, num_at) / max(total, 1.0)
     return Draws(rates, point)
 

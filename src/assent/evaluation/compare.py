@@ -6,18 +6,21 @@ drawn anew with them, since it is as uncertain as the misses.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from assent.calibration.draws import weights
 from assent.errors import TooFewTrials, UsageError
-from assent.evaluation.audit import AuditOptions, collect, method, summarise
-from assent.evaluation.bootstrap import WeightedRows, mated_rows, nonmated_rows, weights
+from assent.evaluation.audit import AuditOptions, Steps, method, summarise
+from assent.evaluation.bootstrap import WeightedRows, mated_rows, nonmated_rows
+from assent.evaluation.collecting import Collector
 from assent.evaluation.evidence import Evidence
 from assent.evaluation.points import Points
 from assent.evaluation.rates import RULE_OF_30, estimate
 from assent.evaluation.result import Comparison, Difference, Note
+from assent.evaluation.spill import MAX_IN_MEMORY, PART_ROWS, TrialStore
 from assent.evaluation.trials import SampleTable, Trials
 from assent.types import Float64
 
@@ -31,12 +34,14 @@ class Paired:
     Attributes:
         first: the first system's.
         second: the second system's, of the same pictures under the same numbers.
+        num_common: comparisons in each.
         num_only_first: comparisons of the first system alone.
         num_only_second: comparisons of the second system alone.
     """
 
     first: Evidence
     second: Evidence
+    num_common: int
     num_only_first: int
     num_only_second: int
 
@@ -48,6 +53,7 @@ def compare(
     options: AuditOptions | None = None,
     *,
     notes: Sequence[Note] = (),
+    progress: Callable[[int, int], None] | None = None,
 ) -> Comparison:
     """Compare two systems.
 
@@ -57,22 +63,25 @@ def compare(
         names: of the two.
         options: intervals; ``target_fmr`` is reported beside the usual ones.
         notes: what a reader must know of the data.
+        progress: called with (steps done, steps in all).
 
     Raises:
-        TooFewTrials: nothing in common, one class only, or too many comparisons to pair.
+        TooFewTrials: nothing in common, or one class only.
         UsageError: a comparison that is mated in one and nonmated in the other.
     """
     options = options or AuditOptions()
     paired = pair(first, second)
     systems = [Points(own, options.draws, options.confidence) for own in (paired.first, paired.second)]
-    differences = [*_misses(systems, options), _equal_error(systems, options)]
-    common = len(_whole(paired.first))
+    step = Steps(progress, 4)
+    step.after(None)
+    differences = [*step.after(_misses(systems, options)), step.after(_equal_error(systems, options))]
     return Comparison(
         names=names,
         data=summarise(paired.first, options, ()),
         method=method(options),
         differences=tuple(differences),
-        num_common=common,
+        dets=step.after((systems[0].det(), systems[1].det())),
+        num_common=paired.num_common,
         num_only_first=paired.num_only_first,
         num_only_second=paired.num_only_second,
         notes=(*notes, *_notes(paired)),
@@ -81,34 +90,48 @@ def compare(
 
 def pair(first: Evidence, second: Evidence) -> Paired:
     """Keep what both have; see ``compare``."""
-    a, b = _whole(first), _whole(second)
+    a, b = _stored(first), _stored(second)
     numbers = {str(name): number for number, name in enumerate(first.samples.ids)}
     of_second = np.array([numbers.get(str(name), -1) for name in second.samples.ids], np.int64)
-    size = np.int64(len(first.samples))
-    keys_a = a.probes * size + a.references
-    probes, references = of_second[b.probes], of_second[b.references]
-    keys_b = np.where((probes < 0) | (references < 0), -1, probes * size + references)
-    common, rows_a, rows_b = np.intersect1d(keys_a, keys_b[keys_b >= 0], return_indices=True)
-    rows_b = np.flatnonzero(keys_b >= 0)[rows_b]
-    if not len(common):
+    num_parts = -(-max(len(a), len(b)) // PART_ROWS)
+    parts = zip(a.split(num_parts), b.split(num_parts, of_second), strict=True)
+    # What will not stay in memory at the end is not gathered there first.
+    max_whole = MAX_IN_MEMORY if max(len(a), len(b)) <= MAX_IN_MEMORY else 0
+    collectors = [Collector(keeps_all=False, max_whole=max_whole) for _ in range(2)]
+    num_common = 0
+    for part_a, part_b in parts:
+        own, other = _paired_part(first.samples, part_a.joined(), part_b.joined())
+        num_common += len(own)
+        for collector, trials in zip(collectors, (own, other), strict=True):
+            collector.add(trials)
+    if not num_common:
         raise TooFewTrials("expected comparisons that both have; there is none. The ids must be the same.")
-    mated, scores = a.mated[rows_a], b.scores[rows_b]
-    if (mated != b.mated[rows_b]).any():
-        row = int(np.argmax(mated != b.mated[rows_b]))
-        ids = [str(first.samples.ids[x]) for x in (a.probes[rows_a[row]], a.references[rows_a[row]])]
-        raise UsageError(f"{ids[0]!r} with {ids[1]!r} is mated in one file and nonmated in the other.")
-    own = a.take(rows_a)
-    other = Trials(own.probes, own.references, scores, mated)
-    return Paired(
-        _collected(first.samples, own),
-        _collected(first.samples, other),
-        len(a) - len(common),
-        len(b) - len(common),
+    samples = replace(first.samples, groups={})  # a comparison of systems reports none
+    results = [collector.result(samples) for collector in collectors]
+    return Paired(results[0], results[1], num_common, len(a) - num_common, len(b) - num_common)
+
+
+def _paired_part(samples: SampleTable, a: Trials, b: Trials) -> tuple[Trials, Trials]:
+    """The comparisons that both have, in the same order; a repeated one once."""
+    size = np.int64(len(samples))
+    _, rows_a, rows_b = np.intersect1d(
+        a.probes * size + a.references, b.probes * size + b.references, return_indices=True
     )
+    own, other = a.take(rows_a), b.take(rows_b)
+    if (own.mated != other.mated).any():
+        row = int(np.argmax(own.mated != other.mated))
+        ids = [str(samples.ids[x]) for x in (own.probes[row], own.references[row])]
+        raise UsageError(f"{ids[0]!r} with {ids[1]!r} is mated in one file and nonmated in the other.")
+    return own, other
 
 
 def misses_at(
-    nonmated: WeightedRows, total: float, mated: WeightedRows, targets: Float64, own: Float64
+    nonmated: WeightedRows,
+    total: float,
+    mated: WeightedRows,
+    targets: Float64,
+    own: Float64,
+    own_mated: Float64 | None = None,
 ) -> Float64:
     """Miss rates where the false match rate is at most each target, with people weighing as they were drawn.
 
@@ -118,6 +141,7 @@ def misses_at(
         mated: all mated comparisons, lowest first.
         targets: (T,) false match rates.
         own: (S,) what each person weighs.
+        own_mated: the same of the people of ``mated``, where these are numbered otherwise.
 
     Returns:
         (T,) float64.
@@ -125,7 +149,9 @@ def misses_at(
     cumulated = np.cumsum(own[nonmated.first] * own[nonmated.second] * nonmated.shares)
     at = np.searchsorted(cumulated, targets * total, side="right")
     thresholds = np.nextafter(nonmated.scores[np.minimum(at, len(cumulated) - 1)], np.inf)
-    missed = np.concatenate([[0.0], np.cumsum(own[mated.first] * mated.shares)])
+    missed = np.concatenate(
+        [[0.0], np.cumsum((own if own_mated is None else own_mated)[mated.first] * mated.shares)]
+    )
     return np.asarray(missed[mated.num_below(thresholds)] / max(missed[-1], 1e-12), np.float64)
 
 
@@ -141,7 +167,7 @@ def _misses(systems: Sequence[Points], options: AuditOptions) -> list[Difference
     draws, points = [], []
     for system in systems:
         evidence = system.evidence
-        nonmated, mated = nonmated_rows(evidence), _mated(evidence)
+        nonmated, mated = nonmated_rows(evidence), mated_rows(evidence)
         kept = int(np.searchsorted(np.cumsum(nonmated.shares), 3 * targets.max() * total)) + 1
         nonmated = nonmated.take(np.arange(min(kept, len(nonmated.scores))))
         universe = evidence.universe
@@ -189,21 +215,10 @@ def _difference(
     )
 
 
-def _mated(evidence: Evidence) -> WeightedRows:
-    return mated_rows(evidence.samples, evidence.mated.probes, evidence.mated.scores)
-
-
-def _collected(samples: SampleTable, trials: Trials) -> Evidence:
-    """Without groups: a comparison of systems reports none."""
-    return collect(replace(samples, groups={}), trials)
-
-
-def _whole(evidence: Evidence) -> Trials:
-    if evidence.whole is None:
-        raise TooFewTrials(
-            "expected at most 20 million comparisons to pair; there are more. Compare a part of them."
-        )
-    return evidence.whole
+def _stored(evidence: Evidence) -> TrialStore:
+    if evidence.stored is None:
+        raise TooFewTrials("expected all comparisons, to pair them; they were not kept.")
+    return evidence.stored
 
 
 def _notes(paired: Paired) -> list[Note]:

@@ -149,7 +149,7 @@ def _applied(run: IdentifyRun, rule: _Rule, options: AuditOptions, shower: Showe
         text += f" Of {len(pairs):,} false matches the {MAX_SHOWN} most alike are shown."
     is_wrong = result.identification is not None and result.identification.fpir.num_errors > 0
     ratios = tuple(ratio for attribute in result.groups for ratio in ratios_of(attribute) if is_wrong)
-    return RuleResult(rule.name, text, rule.is_refused, result, ratios, drawn)
+    return RuleResult(rule.name, text, rule.is_refused, result, ratios, tuple(pairs), drawn)
 
 
 def false_matches(run: IdentifyRun, threshold: float) -> list[TopPair]:

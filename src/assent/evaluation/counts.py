@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -49,10 +49,20 @@ class ScoreCounts:
             raise UsageError("expected scores; got NaN. A comparison without a template is counted apart.")
         return cls(*np.unique(flat, return_counts=True))
 
+    def flipped(self) -> Self:
+        """Of the same scores with the other sign; those at most minus ``exact_from`` are then as they came."""
+        values = 0.0 - self.values[::-1]
+        return replace(self, values=values, counts=self.counts[::-1])
+
     @property
     def total(self) -> int:
         """Scores."""
         return int(self.counts.sum())
+
+    @property
+    def middle(self) -> float:
+        """The median; of two, the lower. There must be a score."""
+        return float(self.values[np.searchsorted(np.cumsum(self.counts), self.total / 2)])
 
     def num_at_least(self, thresholds: npt.ArrayLike) -> Int64:
         """How many scores are at or above each threshold; any shape."""

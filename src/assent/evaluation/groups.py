@@ -10,12 +10,14 @@ from functools import cached_property
 
 import numpy as np
 
-from assent.calibration.intervals import Universe, clopper_pearson_upper
-from assent.evaluation.bootstrap import DrawOptions, WeightedRows, false_match_draws
-from assent.evaluation.evidence import Evidence, by_subject, listed_pairs, pairs_of_people
+from assent.calibration.comparisons import Block
+from assent.calibration.draws import DrawOptions, Universe, share_draws, weights
+from assent.calibration.intervals import clopper_pearson_upper
+from assent.evaluation.bootstrap import WeightedRows, false_match_draws
+from assent.evaluation.evidence import Evidence, MatedByProbe, by_subject, listed_pairs, pairs_of_people
 from assent.evaluation.gallery import largest_gallery
 from assent.evaluation.inequality import GroupRates, group_measures
-from assent.evaluation.rates import make_rate, share_draws
+from assent.evaluation.rates import estimate, make_rate
 from assent.evaluation.result import Cell, Estimate, GroupAttribute, GroupRow, Note, Rate, WorstGroup
 from assent.evaluation.searches import NonmatedSearches
 from assent.evaluation.universe import SummedPairs
@@ -66,14 +68,36 @@ class Grouping:
         return groups
 
     @cached_property
-    def false_matches(self) -> tuple[Int64, Int64, Int64, Int64]:
-        """Both people and both groups of each false match, each pair of groups with the lower number first."""
-        tail = self.evidence.tail
-        rows = slice(0, int(np.count_nonzero(tail.scores >= self.threshold)))
-        probes, references = tail.probes[rows], tail.references[rows]
-        first, second = pairs_of_people(self.evidence.samples, probes, references)
-        a, b = self.coded[0][probes], self.coded[0][references]
-        return first, second, np.minimum(a, b), np.maximum(a, b)
+    def false_matches(self) -> tuple[WeightedRows, Int64, Int64]:
+        """False matches, and both groups of each, the lower number first; a sample where not all were kept."""
+        evidence = self.evidence
+        kept = evidence.tail
+        if not evidence.is_complete_at(self.threshold):
+            kept = Block.joined([kept, evidence.rest])
+        kept = kept.take(kept.scores >= self.threshold)
+        first, second = pairs_of_people(evidence.samples, kept.probes, kept.references)
+        a, b = self.coded[0][kept.probes], self.coded[0][kept.references]
+        rows = WeightedRows(first, second, np.full(len(first), np.inf), kept.shares)
+        return rows, np.minimum(a, b), np.maximum(a, b)
+
+    @cached_property
+    def num_false(self) -> Float64:
+        """(G, G) float64: false matches between groups, counted where all comparisons were kept, else estimated."""
+        evidence, size = self.evidence, len(self.names)
+        rows, a, b = self.false_matches
+        if evidence.is_complete_at(self.threshold) or evidence.stored is None:
+            return _counts(a, b, size, rows.shares)
+        total = np.zeros((size, size))
+        for part in evidence.stored.chunks():
+            matches = ~part.mated & (part.scores >= self.threshold)
+            a, b = self.coded[0][part.probes[matches]], self.coded[0][part.references[matches]]
+            total += _counts(np.minimum(a, b), np.maximum(a, b), size)
+        return total
+
+    @cached_property
+    def mated(self) -> MatedByProbe:
+        """The mated comparisons, by the probe."""
+        return self.evidence.mated_by_probe(self.threshold)
 
     def compared(self, g: int, h: int) -> Float64:
         """(S,) float64: each person's nonmated comparisons between two groups (or within one)."""
@@ -98,14 +122,13 @@ class Grouping:
         """The false match rate between two groups, and its draws (B,)."""
         counts = self.compared(g, h)
         trials = round(float(counts.sum()) / 2)
-        first, second, a, b = self.false_matches
-        rows = (a == g) & (b == h)
-        num_errors = int(rows.sum())
+        rows, a, b = self.false_matches
+        num_errors = float(self.num_false[g, h])
         draws = np.zeros(self.options.num_replicates)
-        if num_errors:
-            own = WeightedRows(first[rows], second[rows], np.full(num_errors, np.inf), np.ones(num_errors))
+        if num_errors and trials:
+            own = rows.take((a == g) & (b == h))
             found = false_match_draws(own, self.universe(g, h, counts), np.array([0.0]), self.options)
-            draws = found.rates[:, 0]
+            draws = found.about(np.array([min(num_errors / trials, 1.0)]))[:, 0]
         people = int(np.count_nonzero(counts))
         rate = make_rate(
             num_errors, trials, people, draws=draws, confidence=self.confidence, is_of_pairs=True
@@ -114,56 +137,99 @@ class Grouping:
 
     def fnmr(self, group: int) -> tuple[Rate, Float64]:
         """The misses of a group's mated comparisons (by the probe's group), and their draws."""
-        mated, samples = self.evidence.mated, self.evidence.samples
-        rows = self.coded[0][mated.probes] == group
-        people = samples.subjects[mated.probes[rows]]
-        missed = ~(mated.scores[rows] >= self.threshold)
-        return self._share(people, missed.astype(np.float64))
+        own = self.coded[0] == group
+        return self._share(self.mated.num_missed * own, self.mated.num_trials * own)
 
     def fta(self, group: int) -> Rate:
         """Pictures of a group without a score in any comparison."""
         pictures = self.members(group)
-        people = self.evidence.samples.subjects[pictures]
-        return self._share(people, (~self.evidence.acquired[pictures]).astype(np.float64))[0]
+        return self._share(pictures & ~self.evidence.acquired, pictures)[0]
 
     def fpir(self, group: int, searches: NonmatedSearches | None) -> Rate | None:
         """Nonmated searches for a group's people that return anybody, in the whole gallery."""
         if searches is None:
             return None
-        rows = self.coded[0][searches.probes] == group
-        people = self.evidence.samples.subjects[searches.probes[rows]]
-        return self._share(people, searches.false_share(searches.gallery_size)[rows])[0]
+        own = self.coded[0][searches.probes] == group
+        errors, trials = np.zeros(len(self.evidence.samples)), np.zeros(len(self.evidence.samples))
+        errors[searches.probes] = searches.false_share(searches.gallery_size) * own
+        trials[searches.probes] = own
+        return self._share(errors, trials)[0]
 
-    def _share(self, people: Int64, errors: Float64) -> tuple[Rate, Float64]:
-        size = self.evidence.samples.num_subjects
-        trials = np.bincount(people, minlength=size).astype(np.float64)
-        in_error = np.bincount(people, errors, minlength=size).astype(np.float64)
-        draws = share_draws(in_error[:, None], trials, self.options)[:, 0]
-        subjects = int(np.count_nonzero(trials))
-        rate = make_rate(float(errors.sum()), len(people), subjects, draws=draws, confidence=self.confidence)
+    def _share(self, errors: Float64 | Int64 | Bool, trials: Float64 | Int64 | Bool) -> tuple[Rate, Float64]:
+        """A share of trials, both (N,) of each picture, and its draws."""
+        in_error, of_person = (by_subject(self.evidence.samples, x) for x in (errors, trials))
+        draws = share_draws(in_error[:, None], of_person, self.options)[:, 0]
+        rate = make_rate(
+            float(in_error.sum()),
+            round(float(of_person.sum())),
+            int(np.count_nonzero(of_person)),
+            draws=draws,
+            confidence=self.confidence,
+        )
         return rate, draws
 
     def median_ms(self, group: int) -> Estimate | None:
-        """The middle time of a group's pictures, with the order statistics' interval."""
-        times = self.evidence.samples.times_ms
-        if times is None:
+        """The middle time of a group's pictures, with draws of their people."""
+        samples = self.evidence.samples
+        if samples.times_ms is None:
             return None
-        own = np.sort(times[self.members(group) & ~np.isnan(times)])
-        if not len(own):
+        rows = np.flatnonzero(self.members(group) & ~np.isnan(samples.times_ms))
+        if not len(rows):
             return None
-        half = 0.98 * np.sqrt(len(own))
-        low, high = (int(np.clip(round(len(own) / 2 + k), 0, len(own) - 1)) for k in (-half - 1, half))
-        return Estimate(float(np.median(own)), float(own[low]), float(own[high]))
+        rows = rows[np.argsort(samples.times_ms[rows])]
+        times, people = samples.times_ms[rows], samples.subjects[rows]
+        draws = np.empty(self.options.num_replicates)
+        for k, own in enumerate(weights(samples.num_subjects, self.options)):
+            upto = np.cumsum(own[people])
+            draws[k] = times[min(int(np.searchsorted(upto, upto[-1] / 2)), len(times) - 1)]
+        return estimate(float(np.median(times)), draws, confidence=self.confidence)
 
-    def score_shift(self, group: int) -> float | None:
-        """How much higher the group's mated scores are than all, in standard deviations."""
-        mated = self.evidence.mated
-        finite = np.isfinite(mated.scores)
-        rows = finite & (self.coded[0][mated.probes] == group)
-        spread = float(mated.scores[finite].std()) if finite.any() else 0.0
-        if not rows.any() or not spread:
+    @cached_property
+    def _score_sums(self) -> tuple[Float64, Float64, Float64]:
+        """Finite mated scores of each picture as the probe, (N,) each: how many, their sum, their squares' sum.
+
+        Less the mean of all, so that squares lose no digits.
+        """
+        counts, size = self.evidence.mated_counts, len(self.evidence.samples)
+        finite = np.isfinite(counts.values)
+        mean = np.average(counts.values[finite], weights=counts.counts[finite]) if finite.any() else 0.0
+        sums = np.zeros((3, size))
+        for part in self.evidence.mated.chunks():
+            rows = np.isfinite(part.scores)
+            scores = part.scores[rows] - mean
+            for total, of_row in zip(sums, (np.ones(len(scores)), scores, scores**2), strict=True):
+                total += np.bincount(part.probes[rows], of_row, minlength=size)
+        return sums[0], sums[1], sums[2]
+
+    def score_shift(self, group: int) -> Estimate | None:
+        """How much higher the group's mated scores are than all, in standard deviations, with draws of people."""
+        num, total, squares = self._score_sums
+        own = self.coded[0] == group
+        columns = [by_subject(self.evidence.samples, x) for x in (num * own, total * own, total, squares)]
+        of_person = by_subject(self.evidence.samples, num)
+        if not columns[0].sum():
             return None
-        return float(mated.scores[rows].mean() - mated.scores[finite].mean()) / spread
+        table = np.stack(columns, 1)
+        point = _shift(table.sum(0, keepdims=True) / of_person.sum())[0]
+        if not np.isfinite(point):
+            return None
+        return estimate(
+            float(point), _shift(share_draws(table, of_person, self.options)), confidence=self.confidence
+        )
+
+
+def _shift(means: Float64) -> Float64:
+    """(B,) from (B, 4) means over all: members, their scores, all scores, their squares."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = np.sqrt(np.maximum(means[:, 3] - means[:, 2] ** 2, 0.0))
+        return np.asarray((means[:, 1] / means[:, 0] - means[:, 2]) / spread, np.float64)
+
+
+def _counts(a: Int64, b: Int64, size: int, shares: Float64 | None = None) -> Float64:
+    """(G, G) how often each pair of groups is there; those of no group are left out."""
+    known = (a >= 0) & (b >= 0)
+    flat = np.bincount(a[known] * size + b[known], None if shares is None else shares[known], size**2)
+    return flat.reshape(size, size).astype(np.float64)
 
 
 def group_attribute(

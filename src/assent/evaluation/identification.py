@@ -7,11 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assent.evaluation.bootstrap import DrawOptions
+from assent.calibration.draws import DrawOptions, share_draws
 from assent.evaluation.evidence import Evidence
-from assent.evaluation.rates import estimate, share_draws, share_rate
+from assent.evaluation.rates import estimate, share_rate
 from assent.evaluation.result import CmcPoint, Estimate, GalleryRow, Identification, OperatingPoint, Rate
-from assent.evaluation.searches import NonmatedSearches, Ranks, nonmated_searches, ranks_of, share_without
+from assent.evaluation.searches import (
+    NonmatedSearches,
+    Ranks,
+    nonmated_searches,
+    ranks_in_parts,
+    share_without,
+)
 from assent.types import Float64, Int64
 
 RANKS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500)
@@ -38,18 +44,16 @@ class SearchOptions:
 def searches_of(evidence: Evidence, threshold: float) -> NonmatedSearches | None:
     """The nonmated searches at a threshold, or None where the data hold none, or too few references each.
 
-    The threshold must be within the comparisons that were kept one by one; below them there is no telling.
+    Of a large matrix, the threshold must be within the comparisons that were kept one by one.
     """
-    if np.isnan(threshold) or not evidence.is_complete_at(threshold):
+    found = None if np.isnan(threshold) else evidence.false_matches(threshold)
+    if found is None:
         return None
-    n, tail = len(evidence.samples), evidence.tail
-    rows = slice(0, int(np.count_nonzero(tail.scores >= threshold)))
-    num_false = np.bincount(tail.probes[rows], minlength=n)
+    as_probe, as_reference = found
     num_others = evidence.as_probe
     if evidence.is_undirected:
-        num_false = num_false + np.bincount(tail.references[rows], minlength=n)
-        num_others = num_others + evidence.as_reference
-    return nonmated_searches(num_false, num_others)
+        return nonmated_searches(as_probe + as_reference, num_others + evidence.as_reference)
+    return nonmated_searches(as_probe, num_others)
 
 
 def identification(
@@ -80,6 +84,7 @@ def identification(
         threshold=point.threshold,
         num_mated_searches=0 if ranks is None else len(ranks.probes),
         num_nonmated_searches=len(searches.probes),
+        num_left_out=searches.num_left_out,
         fpir=fpir,
         fnir=_by_rank(shares, ranks, size, threshold),
         selectivity=shares.mean(searches.probes, searches.num_false * size / searches.num_others),
@@ -116,17 +121,25 @@ class _Shares:
 
 def _ranks(evidence: Evidence) -> Ranks | None:
     """The mated searches; of comparisons in no direction, both pictures are searched for."""
-    whole = evidence.whole
-    if evidence.ranks is not None or whole is None:
+    if evidence.ranks is not None or evidence.stored is None:
         return evidence.ranks
-    return ranks_of(whole.both_ways() if evidence.is_undirected else whole)
+    num_others = evidence.as_probe
+    if evidence.is_undirected:
+        num_others = num_others + evidence.as_reference
+    return ranks_in_parts(
+        evidence.mated.chunks(),
+        evidence.stored.chunks(),
+        num_others,
+        is_undirected=evidence.is_undirected,
+        num_rows=len(evidence.stored),
+    )
 
 
 def _complete(ranks: Ranks | None, gallery_size: int) -> Ranks | None:
-    """The mated searches of at least that many other people's references."""
+    """The mated searches of at least that many references, the mate's own among them."""
     if ranks is None:
         return None
-    found = ranks.take(ranks.num_others >= gallery_size)
+    found = ranks.take(ranks.num_others >= gallery_size - 1)
     return found if len(found.probes) else None
 
 
@@ -171,7 +184,7 @@ def _row(
 
 def _sizes(searched: int, asked: int | None) -> Sequence[int]:
     top = max(searched, asked or 0)
-    return sorted({size for size in SIZES if size < top} | {searched, top})
+    return sorted({size for size in SIZES if size < top} | {searched, asked or searched})
 
 
 def _unevenness(num_false: Int64) -> tuple[float | None, float]:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import sparse
+from scipy.sparse import csgraph
 
 from assent.errors import UsageError
 from assent.evaluation.trials import SampleTable
 from assent.types import Float64, Int64
+
+MAX_PICTURES = 3_000_000
+"""Different ids: what memory grows with, about a kilobyte for each."""
+
+_MAX_LINKS = 4_000_000
 
 
 @dataclass(slots=True)
@@ -30,6 +36,8 @@ class IdTable:
     _joint: list[int] = field(default_factory=list)
     _joint_codes: dict[tuple[str, ...], int] = field(default_factory=dict)
     _times_ms: dict[int, float] = field(default_factory=dict)
+    _links: list[Int64] = field(default_factory=list)
+    _num_links: int = 0
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -72,13 +80,19 @@ class IdTable:
         """(N,) int64: a number for all groups of a picture together; None without attributes."""
         return np.array(self._joint, np.int64) if self.attributes else None
 
-    def samples(self, mated_pairs: Iterable[tuple[int, int]]) -> SampleTable:
-        """The table of all pictures.
+    def link(self, first: Int64, second: Int64) -> None:
+        """Pictures of one person, by pairs; used where the file does not say whose they are."""
+        keys = np.unique((np.minimum(first, second) << 32) | np.maximum(first, second))
+        self._links.append(keys)
+        self._num_links += len(keys)
+        if self._num_links > _MAX_LINKS:
+            heads = self._heads()
+            joined = np.flatnonzero(heads != np.arange(len(heads)))
+            self._links, self._num_links = [(heads[joined] << 32) | joined], len(joined)
 
-        Args:
-            mated_pairs: numbers of two pictures of one person; used where the file does not say whose they are.
-        """
-        names = self._subjects if self.has_subjects else self._linked(mated_pairs)
+    def samples(self) -> SampleTable:
+        """The table of all pictures."""
+        names = self._subjects if self.has_subjects else [self.ids[head] for head in self._heads()]
         subject_names, codes = np.unique(np.array(names, np.str_), return_inverse=True)
         columns = list(zip(*self._groups, strict=True)) if self._groups else [()] * len(self.attributes)
         return SampleTable(
@@ -92,6 +106,11 @@ class IdTable:
         )
 
     def _add(self, name: str, subject: str, groups: tuple[str, ...]) -> int:
+        if len(self.ids) >= MAX_PICTURES:
+            raise UsageError(
+                f"expected at most {MAX_PICTURES:,} different pictures; got more. Audit a part of the people, "
+                "and check that the columns of ids are not numbers of rows."
+            )
         code = self._codes[name] = len(self.ids)
         self.ids.append(name)
         self._subjects.append(subject)
@@ -99,20 +118,14 @@ class IdTable:
         self._joint.append(self._joint_codes.setdefault(groups, len(self._joint_codes)))
         return code
 
-    def _linked(self, pairs: Iterable[tuple[int, int]]) -> Sequence[str]:
-        """Each picture's person, named by the first picture that mated comparisons lead to."""
-        parents = list(range(len(self.ids)))
-
-        def root(code: int) -> int:
-            while parents[code] != code:
-                parents[code] = parents[parents[code]]
-                code = parents[code]
-            return code
-
-        for first, second in pairs:
-            a, b = root(first), root(second)
-            parents[max(a, b)] = min(a, b)
-        return [self.ids[root(code)] for code in range(len(self.ids))]
+    def _heads(self) -> Int64:
+        """(N,) the first picture that links lead to from each."""
+        size = len(self.ids)
+        keys = np.concatenate([np.zeros(0, np.int64), *self._links])
+        ends = (keys >> 32, keys & 0xFFFFFFFF)
+        graph = sparse.coo_array((np.ones(len(keys), np.bool_), ends), shape=(size, size))
+        _, of = csgraph.connected_components(graph, directed=False)
+        return np.asarray(np.unique(of, return_index=True)[1][of], np.int64)
 
     def _times(self) -> Float64:
         times = np.full(len(self.ids), np.nan)

@@ -135,7 +135,10 @@ def _estimated(
     confidence: float,
     is_at_least: bool = False,
 ) -> Estimate:
-    return estimate(float(measure(x)), measure(draws), confidence=confidence, is_at_least=is_at_least)
+    value = float(measure(x))
+    if is_at_least:  # a bound in place of no error may turn the order round; a ratio is never less than 1
+        value = max(value, 1.0)
+    return estimate(value, measure(draws), confidence=confidence, is_at_least=is_at_least)
 
 
 def _measure(name: str, of: str, value: Estimate) -> GroupMeasure:

@@ -73,9 +73,16 @@ def array_blocks(path: Path) -> tuple[int, Iterator[Trials]]:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
         raise ScoreFileError(f"expected a NumPy array (.npy); {error}.", file=path.name) from error
+    if not isinstance(array, np.ndarray):
+        raise ScoreFileError(
+            "expected one array; got an archive of several (.npz). Save the square matrix alone, as .npy.",
+            file=path.name,
+        )
     if array.ndim != 2 or array.shape[0] != array.shape[1] or array.dtype.kind not in "fiu" or not len(array):
         raise ScoreFileError(
-            f"expected a square matrix of numbers; got {array.dtype} of shape {array.shape}.", file=path.name
+            f"expected a square matrix of numbers; got {array.dtype} of shape {array.shape}. Save columns of "
+            "comparisons as CSV (probe,reference,score,mated).",
+            file=path.name,
         )
 
     def blocks() -> Iterator[Trials]:

@@ -9,19 +9,39 @@ import numpy as np
 from assent.evaluation.evidence import Evidence
 from assent.evaluation.gallery import largest_gallery
 from assent.evaluation.result import Note, OperatingPoint
+from assent.evaluation.searches import NonmatedSearches
 
-_MANY_TIES = 0.5
+_MANY_TIES, _MANY_LEFT_OUT = 0.5, 0.05
 
 
-def notes_on(evidence: Evidence, point: OperatingPoint, fpir_target: float) -> tuple[Note, ...]:
+def notes_on(
+    evidence: Evidence, point: OperatingPoint, fpir_target: float, searches: NonmatedSearches | None = None
+) -> tuple[Note, ...]:
     """Notes on the comparisons and on the headline.
 
     Args:
         evidence: the comparisons.
         point: rates at the audit's threshold.
         fpir_target: of the user's gallery.
+        searches: the nonmated ones; None where the data hold none.
     """
-    return (*_on_data(evidence), *_on_scores(evidence), *_on_point(evidence, point, fpir_target))
+    return (
+        *_on_data(evidence),
+        *_on_scores(evidence),
+        *_on_point(evidence, point, fpir_target),
+        *_on_searches(searches),
+    )
+
+
+def _on_searches(searches: NonmatedSearches | None) -> Iterator[Note]:
+    if searches is not None and searches.num_left_out:
+        total = searches.num_left_out + len(searches.probes)
+        yield Note(
+            "searches-left-out",
+            f"{searches.num_left_out:,} of {total:,} searches compared fewer than the {searches.gallery_size:,} "
+            "references that most did: they are in no figure of searches.",
+            is_warning=searches.num_left_out > _MANY_LEFT_OUT * total,
+        )
 
 
 def _on_data(evidence: Evidence) -> Iterator[Note]:
@@ -40,8 +60,6 @@ def _on_data(evidence: Evidence) -> Iterator[Note]:
             "lean towards what is repeated.",
             is_warning=True,
         )
-    if evidence.num_duplicates is None:
-        yield Note("duplicates-unknown", "too many comparisons to look for repeated ones.")
     failures = evidence.num_mated_failures + evidence.num_nonmated_failures
     if failures:
         yield Note(
@@ -60,8 +78,8 @@ def _on_scores(evidence: Evidence) -> Iterator[Note]:
             f"{evidence.num_infinite:,} scores are infinite; they are below or above every threshold.",
             is_warning=True,
         )
-    values = np.union1d(evidence.nonmated.values, evidence.mated_scores)
-    total = evidence.nonmated.total + len(evidence.mated_scores)
+    values = np.union1d(evidence.nonmated.values, evidence.mated_counts.values)
+    total = evidence.nonmated.total + evidence.mated_counts.total
     if total and len(values) == 1:
         yield Note("constant", "all scores are the same: no threshold tells people apart.", is_warning=True)
     elif total and len(values) < _MANY_TIES * min(total, 10_000):
@@ -75,6 +93,12 @@ def _on_scores(evidence: Evidence) -> Iterator[Note]:
             "steps",
             f"of more than 8 million different scores, those below {evidence.nonmated.exact_from:.6g} were "
             "rounded up to steps; fmr there may be high by one step.",
+        )
+    if np.isfinite(evidence.mated_counts.exact_from):
+        yield Note(
+            "mated-steps",
+            f"of more than 8 million different mated scores, those above {-evidence.mated_counts.exact_from:.6g} "
+            "were rounded down to steps; misses there may be high by one step.",
         )
 
 
@@ -96,18 +120,18 @@ def _on_point(evidence: Evidence, point: OperatingPoint, fpir_target: float) -> 
             f"it would be {point.target_fmr * fmr.num_trials:.1f} of them, and 30 are needed.",
             is_warning=True,
         )
-    if point.threshold is not None and not evidence.is_complete_at(point.threshold):
+    is_low = point.threshold is not None and not evidence.is_complete_at(point.threshold)
+    if is_low and evidence.stored is None:
         yield Note(
             "threshold-low",
-            "the threshold is below the two million highest nonmated scores: searches are not reported, and "
-            "false matches by group count only these.",
+            "the threshold is below the two million highest nonmated scores of a large matrix: searches are not "
+            "reported, and false matches by group are estimated from a sample.",
             is_warning=True,
         )
-    if evidence.mated_scores.size and evidence.nonmated.total:
-        middle = np.searchsorted(np.cumsum(evidence.nonmated.counts), evidence.nonmated.total / 2)
-        if float(np.median(evidence.mated_scores)) < evidence.nonmated.values[middle]:
-            yield Note(
-                "upside-down",
-                "most mated scores are lower than most nonmated ones: are these distances?",
-                is_warning=True,
-            )
+    mated, nonmated = evidence.mated_counts, evidence.nonmated
+    if mated.total and nonmated.total and mated.middle < nonmated.middle:
+        yield Note(
+            "upside-down",
+            "most mated scores are lower than most nonmated ones: are these distances?",
+            is_warning=True,
+        )

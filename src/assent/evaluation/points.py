@@ -7,8 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
+from assent.calibration.draws import DrawOptions
 from assent.evaluation.bootstrap import (
-    DrawOptions,
     Draws,
     WeightedRows,
     false_match_draws,
@@ -16,9 +16,8 @@ from assent.evaluation.bootstrap import (
     miss_draws,
     nonmated_rows,
 )
-from assent.evaluation.counts import ScoreCounts
 from assent.evaluation.curves import ScoreSet, det_thresholds, equal_error, threshold_at_fmr
-from assent.evaluation.evidence import Evidence
+from assent.evaluation.evidence import Evidence, by_subject
 from assent.evaluation.rates import RULE_OF_30, estimate, make_rate, share_rate
 from assent.evaluation.result import Det, Estimate, OperatingPoint, Rate
 from assent.types import Float64
@@ -50,7 +49,7 @@ class Points:
     def scores(self) -> ScoreSet:
         """Both kinds of comparisons."""
         return ScoreSet(
-            ScoreCounts.of(self.evidence.mated_scores),
+            self.evidence.mated_counts,
             self.evidence.nonmated,
             self.evidence.num_mated_failures,
         )
@@ -61,8 +60,7 @@ class Points:
 
     @cached_property
     def _mated(self) -> WeightedRows:
-        mated = self.evidence.mated
-        return mated_rows(self.evidence.samples, mated.probes, mated.scores)
+        return mated_rows(self.evidence)
 
     def false_matches(self, thresholds: Float64) -> Draws:
         """Draws of fmr."""
@@ -86,16 +84,20 @@ class Points:
 
     def fnmr(self, threshold: float) -> tuple[Rate, Rate]:
         """The miss rate at one threshold, with failures and without."""
-        mated, size = self.evidence.mated, self.evidence.samples.num_subjects
         if np.isnan(threshold):
             return make_rate(0, 0, 0), make_rate(0, 0, 0)
-        people = self.evidence.samples.subjects[mated.probes]
-        missed = ~(mated.scores >= threshold)
+        mated, samples = self.evidence.mated_by_probe(threshold), self.evidence.samples
         rates: list[Rate] = []
-        for rows in (np.ones(len(mated), np.bool_), ~np.isnan(mated.scores)):
-            trials = np.bincount(people[rows], minlength=size).astype(np.float64)
-            errors = np.bincount(people[rows], missed[rows], minlength=size).astype(np.float64)
-            rates += share_rate(errors[:, None], trials, self.options, confidence=self.confidence)
+        for errors, trials in (
+            (mated.num_missed, mated.num_trials),
+            (mated.num_below, mated.num_trials - mated.num_failed),
+        ):
+            rates += share_rate(
+                by_subject(samples, errors)[:, None],
+                by_subject(samples, trials),
+                self.options,
+                confidence=self.confidence,
+            )
         return rates[0], rates[1]
 
     def at(self, threshold: float, chosen_by: str, target_fmr: float | None = None) -> OperatingPoint:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import islice
-
 import numpy as np
 
+from assent.calibration.draws import DrawOptions, share_draws
 from assent.calibration.intervals import (
     clopper_pearson_lower,
     clopper_pearson_upper,
     wilson,
     zero_error_bounds,
 )
-from assent.evaluation.bootstrap import DrawOptions, weights
 from assent.evaluation.result import Badge, Estimate, Rate
 from assent.types import Float64
-
-_BATCH = 100
-"""Draws in one matrix product."""
 
 RULE_OF_30 = 30
 """Errors that make a rate known to within 30 % at 90 % confidence (Doddington)."""
@@ -79,26 +74,6 @@ def badge(errors: float) -> Badge:
     if not errors:
         return Badge.RULE_OF_3
     return Badge.RULE_OF_30 if errors >= RULE_OF_30 else Badge.BELOW_RULE_OF_30
-
-
-def share_draws(errors: Float64, trials: Float64, options: DrawOptions) -> Float64:
-    """Shares under draws of people, where each trial is one person's.
-
-    Args:
-        errors: (S, K) trials in error of each person, of K kinds of error.
-        trials: (S,) each person's trials.
-        options: the draws.
-
-    Returns:
-        (B, K) float64.
-    """
-    both = np.concatenate([errors, trials[:, None]], axis=1)
-    drawn = weights(len(trials), options)
-    parts = []
-    while batch := list(islice(drawn, _BATCH)):
-        sums = np.stack(batch) @ both
-        parts.append(sums[:, :-1] / np.maximum(sums[:, -1:], 1e-12))
-    return np.concatenate(parts)
 
 
 def share_rate(

@@ -6,6 +6,7 @@ Text is read in blocks by two threads (``fast_rows``); a block that is not plain
 
 from __future__ import annotations
 
+import hashlib
 from codecs import BOM_UTF8
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -13,9 +14,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
+from typing import Protocol
 
 from assent.errors import ScoreFileError, UsageError
-from assent.evaluation.evidence import Collector, Evidence
+from assent.evaluation.collecting import Collector
+from assent.evaluation.evidence import Evidence
 from assent.evaluation.fast_rows import FastRows, ParsedBlock, parse_block
 from assent.evaluation.ids import IdTable
 from assent.evaluation.layout import FORMATS, Layout, find_layout
@@ -31,6 +34,14 @@ _THREADS = 2
 Progress = Callable[[int, int], None]
 
 
+class Digest(Protocol):
+    """A hash of what was read."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take more bytes."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
     """How to read.
@@ -39,11 +50,13 @@ class ReadOptions:
         format: one of ``layout.FORMATS``; None to find out.
         score_column: header of the scores; None for ``score``, or the only one there is.
         is_distance: whether lower is more alike; scores are negated.
+        is_to_pair: whether another system's comparisons will be looked up: all are kept, a large matrix's too.
     """
 
     format: str | None = None
     score_column: str | None = None
     is_distance: bool = False
+    is_to_pair: bool = False
 
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in FORMATS:
@@ -73,10 +86,9 @@ class _State:
     progress: Progress
     total_bytes: int
     done_bytes: int = 0
-    collector: Collector = field(default_factory=Collector)
+    collector: Collector = field(default_factory=lambda: Collector())
     table: IdTable | None = None
     matrix: SampleTable | None = None
-    mated_pairs: set[tuple[int, int]] = field(default_factory=set)
     notes: list[Note] = field(default_factory=list)
 
     def advance(self, num_bytes: int) -> None:
@@ -103,7 +115,7 @@ def read_scores(
     sizes = [_size(path) for path in paths]
     state = _State(options or ReadOptions(), progress or (lambda _done, _total: None), sum(sizes))
     sources = tuple(_read_file(state, path, len(paths)) for path in paths)
-    samples = state.matrix if state.table is None else state.table.samples(state.mated_pairs)
+    samples = state.matrix if state.table is None else state.table.samples()
     if samples is None or not any(source.num_rows for source in sources):
         raise ScoreFileError("expected comparisons; the file has none.", file=paths[0].name)
     evidence = state.collector.result(samples)
@@ -111,11 +123,12 @@ def read_scores(
 
 
 def _read_file(state: _State, path: Path, num_files: int) -> Source:
-    if path.suffix == ".npy" or state.options.format == "npy":
+    if path.suffix in {".npy", ".npz"} or state.options.format == "npy":
         _refuse_several(path, num_files)
         size, blocks = array_blocks(path)
         state.matrix = matrix_samples([str(k) for k in range(size)])
-        return Source(path.name, "npy", _collect_matrix(state, blocks, path.stat().st_size))
+        num_rows = _collect_matrix(state, blocks, path.stat().st_size)
+        return Source(path.name, "npy", num_rows, _sha256(path))
     first, second = _first_lines(path)
     layout = find_layout(
         path.name, first, second, format=state.options.format, score_column=state.options.score_column
@@ -123,34 +136,35 @@ def _read_file(state: _State, path: Path, num_files: int) -> Source:
     if layout.format == "matrix":
         _refuse_several(path, num_files)
         references = matrix_references(path, layout, first, second)
-        return Source(path.name, "matrix", _read_text_matrix(state, path, layout, references))
-    return Source(path.name, layout.format, _read_rows(state, path, layout))
+        num_rows = _read_text_matrix(state, path, layout, references)
+        return Source(path.name, "matrix", num_rows, _sha256(path))
+    digest = hashlib.sha256()
+    return Source(path.name, layout.format, _read_rows(state, path, layout, digest), digest.hexdigest())
 
 
-def _read_rows(state: _State, path: Path, layout: Layout) -> int:
+def _read_rows(state: _State, path: Path, layout: Layout, digest: Digest) -> int:
     attributes = tuple(layout.groups)
+    _note_groups(state, layout)
     if state.table is None:
         state.table = IdTable(attributes, layout.has_subjects)
     if state.table.attributes != attributes or state.table.has_subjects != layout.has_subjects:
         raise ScoreFileError("expected the same columns as in the file before.", file=path.name, line=1)
     reader = RowReader(path.name, layout, state.table, state.options.is_distance)
     num_rows = 0
-    for trials in _row_parts(state, path, reader):
+    for trials in _row_parts(state, path, reader, digest):
         num_rows += len(trials)
         if not layout.has_subjects:
-            rows = trials.mated & (trials.probes != trials.references)
-            pairs = zip(trials.probes[rows].tolist(), trials.references[rows].tolist(), strict=True)
-            state.mated_pairs.update(pairs)
+            state.table.link(trials.probes[trials.mated], trials.references[trials.mated])
         state.collector.add(trials, state.table.joint_groups)
     return num_rows
 
 
-def _row_parts(state: _State, path: Path, reader: RowReader) -> Iterator[Trials]:
+def _row_parts(state: _State, path: Path, reader: RowReader, digest: Digest) -> Iterator[Trials]:
     """A file's comparisons, block by block, blocks parsed ahead in threads."""
     fast, line = FastRows(reader), 1 + reader.layout.has_header
     with ThreadPoolExecutor(_THREADS) as pool:
         waiting: deque[tuple[bytes, Future[ParsedBlock | None]]] = deque()
-        blocks = _blocks(path, skip_first=reader.layout.has_header)
+        blocks = _blocks(path, digest, skip_first=reader.layout.has_header)
         for block in blocks:
             waiting.append((block, pool.submit(parse_block, block, reader.layout)))
             if len(waiting) > _AHEAD:
@@ -178,15 +192,16 @@ def _finished(
     return trials
 
 
-def _blocks(path: Path, *, skip_first: bool) -> Iterator[bytes]:
+def _blocks(path: Path, digest: Digest, *, skip_first: bool) -> Iterator[bytes]:
     """Whole lines, some megabytes at a time; the last is ended if it was not."""
     with path.open("rb") as file:
         if skip_first:
-            file.readline()
-        elif file.read(len(BOM_UTF8)) != BOM_UTF8:
-            file.seek(0)
+            digest.update(file.readline())
+        elif file.peek(len(BOM_UTF8)).startswith(BOM_UTF8):
+            digest.update(file.read(len(BOM_UTF8)))
         rest = b""
         while data := file.read(BLOCK_BYTES):
+            digest.update(data)
             cut = data.rfind(b"\n") + 1
             if not cut:
                 rest += data
@@ -221,6 +236,7 @@ def _read_text_matrix(state: _State, path: Path, layout: Layout, references: lis
 
 def _collect_matrix(state: _State, blocks: Iterator[Trials], num_bytes: int) -> int:
     num_rows = 0
+    state.collector.keeps_all = state.options.is_to_pair
     side = len(state.matrix.subject_names) if state.matrix is not None else 1
     for trials in blocks:
         state.collector.add(replace(trials, scores=-trials.scores) if state.options.is_distance else trials)
@@ -228,6 +244,18 @@ def _collect_matrix(state: _State, blocks: Iterator[Trials], num_bytes: int) -> 
         if num_bytes:
             state.advance(num_bytes * len(trials) // side**2)
     return num_rows
+
+
+def _note_groups(state: _State, layout: Layout) -> None:
+    of_both = [name for name, (first, second) in layout.groups.items() if first == second]
+    if of_both and not any(note.code == "group-of-both" for note in state.notes):
+        state.notes.append(
+            Note(
+                "group-of-both",
+                f"the column {', '.join(of_both)} names no side: it is the group of both pictures of a row. "
+                "probe_NAME and reference_NAME are of one side.",
+            )
+        )
 
 
 def _label_notes(evidence: Evidence) -> Iterator[Note]:
@@ -256,6 +284,11 @@ def _first_lines(path: Path) -> tuple[str, str]:
             ) from error
     first, second = decoded
     return first, second
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _refuse_several(path: Path, num_files: int) -> None:

@@ -140,7 +140,7 @@ class Source:
         name: of the file, without its folder.
         format: such as ``csv``, ``matrix``, ``bob-4col``, ``bob-5col``, ``bfw``, ``npy``, ``run``.
         num_rows: comparisons in it, failures included.
-        sha256: of the bytes; empty where not computed (large files, runs).
+        sha256: of the file's bytes; empty of a run.
     """
 
     name: str
@@ -294,6 +294,7 @@ class Identification:
         threshold: a candidate scores at least this.
         num_mated_searches: searches whose mate is in the gallery.
         num_nonmated_searches: searches whose mate is not, or was left out.
+        num_left_out: searches of so few references that they are of another gallery; in no number here.
         fpir: nonmated searches with at least one candidate, at ``gallery_size``.
         fnir: (rank, rate): mated searches without the mate within the rank at the threshold, rank 1, then others.
         selectivity: mean number of candidates of a nonmated search, measured.
@@ -307,6 +308,7 @@ class Identification:
     threshold: float | None
     num_mated_searches: int
     num_nonmated_searches: int
+    num_left_out: int
     fpir: Rate
     fnir: tuple[CmcPoint, ...]
     selectivity: Estimate
@@ -373,7 +375,8 @@ class GroupRow:
         fta: its pictures without a score.
         fpir: nonmated searches for its people, in the whole gallery; None without searches.
         median_ms: middle time of its pictures, with interval; None without times.
-        score_shift: its mean mated score less that of all, in standard deviations of all mated scores.
+        score_shift: its mean mated score less that of all, in standard deviations of all mated scores; None where
+            there is none, or all are the same.
     """
 
     name: str
@@ -384,7 +387,7 @@ class GroupRow:
     fta: Rate
     fpir: Rate | None
     median_ms: Estimate | None
-    score_shift: float | None
+    score_shift: Estimate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -531,6 +534,7 @@ class Comparison:
         data: of the trials that both have.
         method: how.
         differences: rates side by side.
+        dets: the trade-off of each; None with only one class.
         num_common: comparisons that both have.
         num_only_first: comparisons left out because only the first has them.
         num_only_second: the same of the second.
@@ -541,6 +545,7 @@ class Comparison:
     data: DataSummary
     method: Method
     differences: tuple[Difference, ...]
+    dets: tuple[Det | None, Det | None]
     num_common: int
     num_only_first: int
     num_only_second: int

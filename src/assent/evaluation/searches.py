@@ -7,6 +7,7 @@ the one searched, computed exactly (hypergeometric).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,9 @@ from scipy import special
 
 from assent.evaluation.trials import Trials
 from assent.types import Bool, Float64, Int64
+
+TOLERANCE = 0.01
+"""A search of fewer references than most by this share of them is taken as one of the same gallery."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,18 +67,42 @@ def ranks_of(trials: Trials) -> Ranks:
         trials: all comparisons of each probe in it.
     """
     size = int(trials.probes.max(initial=-1)) + 1
-    scored = ~np.isnan(trials.scores)
-    has_mate = np.bincount(trials.probes[trials.mated], minlength=size) > 0
-    best = np.full(size, -np.inf)
-    mates = trials.mated & scored
-    np.maximum.at(best, trials.probes[mates], trials.scores[mates])
-    others = ~trials.mated & scored & has_mate[trials.probes]
-    probes = trials.probes[others]
-    better = np.bincount(probes[trials.scores[others] >= best[probes]], minlength=size)
+    others = ~trials.mated & ~np.isnan(trials.scores)
+    num_others = np.bincount(trials.probes[others], minlength=size)
+    return ranks_in_parts([trials.take(trials.mated)], [trials], num_others, num_rows=len(trials))
+
+
+def ranks_in_parts(
+    mated: Iterable[Trials],
+    parts: Iterable[Trials],
+    num_others: Int64,
+    *,
+    num_rows: int,
+    is_undirected: bool = False,
+) -> Ranks:
+    """The mates' ranks, from comparisons in parts and in any order.
+
+    Args:
+        mated: the mated comparisons.
+        parts: all comparisons.
+        num_others: (N,) nonmated comparisons with a score of each picture as the probe.
+        num_rows: comparisons.
+        is_undirected: both pictures of a comparison are searched for; ``num_others`` is then of both.
+    """
+    size = len(num_others)
+    has_mate, best = np.zeros(size, np.bool_), np.full(size, -np.inf)
+    for part in mated:
+        for probes in (part.probes, part.references)[: 1 + is_undirected]:
+            has_mate[probes] = True
+            np.fmax.at(best, probes, part.scores)
+    limit = np.where(has_mate, best, np.nan)  # nothing is better than no mate
+    num_better = np.zeros(size, np.int64)
+    for part in parts:
+        for probes in (part.probes, part.references)[: 1 + is_undirected]:
+            is_better = (part.scores >= limit[probes]) & ~part.mated
+            num_better += np.bincount(probes[is_better], minlength=size)
     rows = np.flatnonzero(has_mate)
-    return Ranks(
-        rows, best[rows], better[rows], np.bincount(probes, minlength=size)[rows], num_rows=len(trials)
-    )
+    return Ranks(rows, best[rows], num_better[rows], num_others[rows], num_rows=num_rows)
 
 
 def share_without(num_bad: Int64, num_others: Int64, size: int) -> Float64:
@@ -129,8 +157,9 @@ class NonmatedSearches:
 def nonmated_searches(num_false: Int64, num_others: Int64) -> NonmatedSearches | None:
     """The searches that comparisons hold, or None where a probe meets a single reference or none.
 
-    Where probes met different numbers of references, the size is the median, and searches of fewer are left
-    out.
+    Where probes met different numbers of references, those of much fewer than the median are left out: of
+    fewer by more than ``TOLERANCE`` of it, and by more than one (a probe's own mates are not among the others).
+    The size is the smallest number of the rest; searches of more are averaged over galleries of that size.
 
     Args:
         num_false: (N,) false matches of each picture as the probe.
@@ -139,8 +168,12 @@ def nonmated_searches(num_false: Int64, num_others: Int64) -> NonmatedSearches |
     probes = np.flatnonzero(num_others)
     if not len(probes):
         return None
-    size = int(np.median(num_others[probes]))
-    if size < 2:
+    middle = int(np.median(num_others[probes]))
+    if middle < 2:
         return None
-    rows = probes[num_others[probes] >= size]
+    rows = probes[num_others[probes] >= middle - max(1, int(TOLERANCE * middle))]
+    size = int(num_others[rows].min())
+    if size < 2:
+        rows = rows[num_others[rows] >= middle]
+        size = int(num_others[rows].min())
     return NonmatedSearches(rows, num_false[rows], num_others[rows], size, len(probes) - len(rows))

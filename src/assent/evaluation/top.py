@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from assent.calibration.draws import is_first_of_pair
 from assent.calibration.trials import TopPair
 from assent.evaluation.evidence import Evidence, pairs_of_people
 
@@ -19,8 +20,7 @@ def top_pairs(evidence: Evidence, limit: int = NUM_PAIRS) -> tuple[TopPair, ...]
     """
     tail, samples = evidence.tail, evidence.samples
     first, second = pairs_of_people(samples, tail.probes, tail.references)
-    keys = first * np.int64(samples.num_subjects) + second
-    rows = np.sort(np.unique(keys, return_index=True)[1])[:limit]
+    rows = np.flatnonzero(is_first_of_pair(first, second, samples.num_subjects))[:limit]
     return tuple(
         TopPair(
             score=float(tail.scores[row]),

@@ -111,15 +111,6 @@ class Trials:
         """Some of the comparisons, in the order of ``rows``."""
         return Trials(self.probes[rows], self.references[rows], self.scores[rows], self.mated[rows])
 
-    def both_ways(self) -> Trials:
-        """Each comparison twice, the second time with the sides changed."""
-        return Trials(
-            np.concatenate([self.probes, self.references]),
-            np.concatenate([self.references, self.probes]),
-            np.concatenate([self.scores, self.scores]),
-            np.concatenate([self.mated, self.mated]),
-        )
-
     @classmethod
     def joined(cls, parts: list[Trials]) -> Trials:
         """The comparisons of all parts, one after the other."""

@@ -16,6 +16,8 @@ from assent import errors
 STATUSES: Final[Mapping[type[errors.AssentError], int]] = {
     errors.UsageError: 422,
     errors.QuotaExceeded: 409,
+    errors.TooManyJobs: 429,
+    errors.JobError: 409,
     errors.ImageError: 422,
     errors.ImageTooLarge: 413,
     errors.FaceError: 422,
@@ -38,6 +40,8 @@ STATUSES: Final[Mapping[type[errors.AssentError], int]] = {
     errors.ObjectTooLarge: 413,
     errors.AddressUnavailable: 503,
     errors.EndpointError: 503,
+    errors.VideoError: 422,
+    errors.VideoTooLarge: 413,
     errors.AssentError: 500,
 }
 """By error class; an error has the status of its nearest ancestor here."""

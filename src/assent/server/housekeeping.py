@@ -29,6 +29,7 @@ class Housekeeping:
             ("sign the log", checkpoint_every_s, assent.logbook.checkpoint),
             ("end expired consents and reviews", sweep_every_s, assent.consents.sweep),
             ("save large galleries", sweep_every_s, assent.save_galleries),
+            ("destroy jobs that were kept long enough", sweep_every_s, assent.jobs.sweep),
         ]
         self._tasks: list[asyncio.Task[None]] = []
 

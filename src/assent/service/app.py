@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING, Self
 from assent.config import Settings
 from assent.errors import UsageError
 from assent.models.store import ModelStore
-from assent.service import annotating, comparing, detecting, enrolling, importing, searching, verifying
+from assent.objects import ObjectStore
+from assent.service import (
+    annotating,
+    comparing,
+    detecting,
+    enrolling,
+    importing,
+    redacting,
+    redacting_videos,
+    searching,
+    verifying,
+    watching,
+)
 from assent.service.access import AccessKeys
 from assent.service.collections import Collections
 from assent.service.context import Clock, Context, default_actor
@@ -20,8 +32,11 @@ from assent.service.faces import Choose
 from assent.service.galleries import Among
 from assent.service.images import ImageSource
 from assent.service.importing import ImportedRow
+from assent.service.jobs import Jobs
 from assent.service.logbook import Logbook
 from assent.service.people import Consents, People
+from assent.service.redacting import RedactedPhoto, Redaction
+from assent.service.redacting_videos import RedactedVideo
 from assent.service.results import (
     AnnotatedPhoto,
     Comparison,
@@ -34,9 +49,12 @@ from assent.service.results import (
 from assent.service.reviewing import Reviews
 from assent.service.searching import Faces
 from assent.service.users import Users
+from assent.service.watching import Timeline
+from assent.service.working import Worker
 from assent.store.access import AccessKey, Role
 from assent.store.records import Records, utc_now
 from assent.types import JsonObject
+from assent.video.types import Progress
 
 if TYPE_CHECKING:
     from assent.service.calibrating import CalibrationResult
@@ -74,6 +92,7 @@ class Assent:
         consents: record, list, withdraw consents.
         collections: make, list, delete collections; set their policy.
         users: people of whom somebody said which photos count.
+        jobs: what takes longer than a request, and what came of it.
         reviews: what two people must look at before a search names anybody.
         access: keys for whoever asks over the network.
         logbook: the record of acts: list, sign, verify, prove, export.
@@ -105,6 +124,7 @@ class Assent:
         self.collections = Collections(ctx)
         self.users = Users(ctx)
         self.reviews = Reviews(ctx)
+        self.jobs = Jobs(ctx)
         self.access = AccessKeys(ctx)
         self.logbook = Logbook(ctx)
         self.models: ModelStore = ctx.models
@@ -228,6 +248,38 @@ class Assent:
             max_candidates=max_candidates,
         )
 
+    def timeline(
+        self,
+        video: Path | str,
+        *,
+        collection: str,
+        purpose: str,
+        threshold: float | None = None,
+        progress: Progress | None = None,
+    ) -> Timeline:
+        """Who of a collection may be in a video, and when (see ``assent.service.watching.watch``)."""
+        found = watching.watch(
+            self._ctx,
+            Path(video),
+            collection=collection,
+            purpose=purpose,
+            threshold=threshold,
+            progress=progress,
+        )
+        return watching.timeline_of(found.findings, found.named)
+
+    def worker(self, *, objects: ObjectStore | None = None) -> Worker:
+        """Somebody to work on the jobs, in a thread of the caller's; each is done as whoever asked for it.
+
+        Args:
+            objects: where stored videos are; as the settings say when None.
+
+        Raises:
+            Forbidden: the caller is no admin.
+        """
+        self._ctx.require(Role.ADMIN)
+        return Worker(self._ctx, objects=objects)
+
     def compare(self, source: ImageSource, target: ImageSource, *, threshold: float = 80.0) -> Comparison:
         """Which faces of one photo may be the person in another (see ``assent.service.comparing.compare``)."""
         return comparing.compare(self._ctx, source, target, threshold=threshold)
@@ -265,6 +317,39 @@ class Assent:
             result: the search's answer, made with ``thorough=True`` so that small faces are hidden too.
         """
         return annotating.annotate(self._ctx, image, result)
+
+    def redact_photo(self, source: Path, target: Path, asked: Redaction | None = None) -> RedactedPhoto:
+        """Write a copy of a photo with faces hidden (see ``assent.service.redacting.redact_photo``)."""
+        return redacting.redact_photo(self._ctx, source, target, asked or Redaction())
+
+    def redact_video(
+        self,
+        source: Path,
+        target: Path,
+        asked: Redaction | None = None,
+        *,
+        edit: Path | None = None,
+        looking: Callable[[float, float | None], None] | None = None,
+        writing: Callable[[float, float | None], None] | None = None,
+        stop: Callable[[], None] | None = None,
+        threads: int = 0,
+    ) -> RedactedVideo:
+        """Write a copy of a video with faces hidden (see ``assent.service.redacting_videos.redact_video``)."""
+        return redacting_videos.redact_video(
+            self._ctx,
+            source,
+            target,
+            asked or Redaction(),
+            edit=edit,
+            looking=looking,
+            writing=writing,
+            stop=stop,
+            threads=threads,
+        )
+
+    def check_redaction(self, asked: Redaction) -> None:
+        """Refuse early what could not be done (see ``assent.service.redacting.check_redaction``)."""
+        redacting.check_redaction(self._ctx, asked)
 
     def import_consents(
         self,

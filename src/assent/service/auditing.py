@@ -15,10 +15,13 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from assent.calibration.profile import CalibrationProfile
 from assent.config import Settings
+from assent.errors import NoCalibration
 from assent.evaluation.audit import AuditOptions, audit, collect
 from assent.evaluation.congress import congress_report, false_matches
 from assent.evaluation.pictures import ReadOptions
+from assent.evaluation.promised import contradictions
 from assent.evaluation.report.contents import Report
 from assent.evaluation.result import Source
 from assent.evaluation.runs.calls import Calls
@@ -119,7 +122,8 @@ def audit_verify(
     name = listing.name if listing else ", ".join(folder.resolve().name for folder in folders)
     options = replace(options, kind="verify", system=options.system or _name(target, system))
     shower = _shower(settings, system, trials.samples)
-    return _reported(table, run.facts, options, name, shower, outputs)
+    profile = _profile(settings, system)
+    return _reported(table, run.facts, options, name, shower, outputs, profile)
 
 
 def audit_identify(
@@ -140,7 +144,8 @@ def audit_identify(
     run = run_identify(system, plan, work=outputs.work, max_candidates=max_candidates, progress=progress)
     options = replace(options, kind="identify", system=options.system or _name(target, system))
     shower = _shower(settings, system, (*plan.probes, *plan.references))
-    return _reported(table_of_searches(run), run.facts, options, gallery.name, shower, outputs)
+    profile = _profile(settings, system)
+    return _reported(table_of_searches(run), run.facts, options, gallery.name, shower, outputs, profile)
 
 
 def audit_congress(
@@ -255,11 +260,29 @@ def _shower(settings: Settings, system: EngineSystem | EndpointSystem, samples: 
     return Shower(paths, engine, _read_options(settings))
 
 
+def _profile(settings: Settings, system: EngineSystem | EndpointSystem) -> CalibrationProfile | None:
+    """Our engine's calibration, where there is one."""
+    if not isinstance(system, EngineSystem):
+        return None
+    try:
+        return find_profile(settings.data_dir / "calibrations", system.engine.model_digest)
+    except NoCalibration:
+        return None
+
+
 def _reported(
-    table: RunTable, facts: RunFacts, options: AuditOptions, name: str, shower: Shower, outputs: Outputs
+    table: RunTable,
+    facts: RunFacts,
+    options: AuditOptions,
+    name: str,
+    shower: Shower,
+    outputs: Outputs,
+    profile: CalibrationProfile | None,
 ) -> Report:
     source = Source(name, "run", len(table.trials))
-    result = audit(collect(table.samples, table.trials), options, sources=(source,))
+    evidence = collect(table.samples, table.trials)
+    notes = () if profile is None else contradictions(evidence, profile, options)
+    result = audit(evidence, options, sources=(source,), notes=notes)
     if outputs.scores is not None:
         write_scores(table, outputs.scores)
     if outputs.sheet is not None:

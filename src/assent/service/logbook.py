@@ -26,6 +26,7 @@ from assent.ledger.proof import ConsistencyProof, InclusionProof, Proof, parse_p
 from assent.ledger.tree import Frontier, consistency_proof, inclusion_proof
 from assent.service.logfiles import CheckpointFile, LogKeys
 from assent.store.access import Role
+from assent.store.values import LogEntry
 from assent.types import JsonObject
 
 if TYPE_CHECKING:
@@ -63,18 +64,31 @@ class Logbook:
                 limit=limit if len(kinds) < 2 else None,
                 kind=kinds[0] if len(kinds) == 1 else None,
             )
-            return [
-                {
-                    "seq": entry.seq,
-                    "at": entry.at.isoformat(),
-                    "kind": entry.kind,
-                    "actor": entry.actor,
-                    "leaf_sha256": entry.leaf_sha256,
-                    **entry.body,
-                }
-                for entry in found
-                if not kinds or entry.kind in kinds
-            ][:limit]
+            return [_shown(entry) for entry in found if not kinds or entry.kind in kinds][:limit]
+
+    def latest(
+        self, *, limit: int, before_seq: int | None = None, kind: str | None = None
+    ) -> list[JsonObject]:
+        """The newest acts, newest first; however long the log is, no more than these is read.
+
+        Args:
+            limit: at most so many.
+            before_seq: only entries before this one; None to begin at the newest.
+            kind: only this kind of act; all when None.
+
+        Raises:
+            Forbidden: the caller is no admin.
+        """
+        self._ctx.require(Role.ADMIN)
+        with self._ctx.records.reading() as tx:
+            found = tx.latest_log_entries(before_seq=before_seq, limit=limit, kind=kind)
+            return [_shown(entry) for entry in found]
+
+    def kinds(self) -> list[str]:
+        """The kinds of act that were recorded, sorted. Raises ``Forbidden``: the caller is no admin."""
+        self._ctx.require(Role.ADMIN)
+        with self._ctx.records.reading() as tx:
+            return tx.log_kinds()
 
     def num_entries(self) -> int:
         """How many acts are recorded; nothing is read but their number.
@@ -354,3 +368,14 @@ def _checkpoints_gone(file: CheckpointFile) -> LogTampered:
         f"the checkpoints of this log are gone from {file.path}, though its key has signed some; put the file back (or "
         "point ASSENT_CHECKPOINT_FILE at it), or believe the log as it is: assent log checkpoint --start-anew"
     )
+
+
+def _shown(entry: LogEntry) -> JsonObject:
+    return {
+        "seq": entry.seq,
+        "at": entry.at.isoformat(),
+        "kind": entry.kind,
+        "actor": entry.actor,
+        "leaf_sha256": entry.leaf_sha256,
+        **entry.body,
+    }

@@ -7,6 +7,7 @@ one folder by default, PostgreSQL by URL. How secrets are kept: ``docs/decisions
 from __future__ import annotations
 
 from assent.store.access import AccessKey, NewAccessKey, RequestToken, Role
+from assent.store.jobvalues import JobDone, JobRecord, JobState, MatchRecord, NewJob, NewMatch
 from assent.store.records import Records
 from assent.store.reviews import NewPair, PairOutcome, PairRecord, ReviewRecord, ReviewStatus, Verdict
 from assent.store.transaction import Reading, Transaction
@@ -41,8 +42,14 @@ __all__ = [
     "GalleryKind",
     "GalleryRows",
     "GallerySize",
+    "JobDone",
+    "JobRecord",
+    "JobState",
     "LogEntry",
+    "MatchRecord",
     "NewAccessKey",
+    "NewJob",
+    "NewMatch",
     "NewPair",
     "NoticeRecord",
     "PairOutcome",

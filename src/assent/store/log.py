@@ -72,6 +72,27 @@ class LogReads(Scope):
             query = query.limit(limit)
         return [LogEntry(**row) for row in self._connection.execute(query).mappings()]
 
+    def latest_log_entries(
+        self, *, before_seq: int | None = None, limit: int, kind: str | None = None
+    ) -> list[LogEntry]:
+        """The newest ``limit`` entries with ``seq < before_seq`` (None: of all), newest first.
+
+        Args:
+            before_seq: None to begin at the newest.
+            limit: at most so many.
+            kind: only these; None for all.
+        """
+        query = sa.select(log_entries).order_by(log_entries.c.seq.desc()).limit(limit)
+        if before_seq is not None:
+            query = query.where(log_entries.c.seq < before_seq)
+        if kind is not None:
+            query = query.where(log_entries.c.kind == kind)
+        return [LogEntry(**row) for row in self._connection.execute(query).mappings()]
+
+    def log_kinds(self) -> list[str]:
+        """The kinds of act that the log has, sorted."""
+        return sorted(self._connection.execute(sa.select(log_entries.c.kind).distinct()).scalars())
+
     def last_log_seq(self) -> int:
         """The number of the newest entry; 0 where there is none."""
         found = self._connection.execute(sa.select(sa.func.max(log_entries.c.seq))).scalar()

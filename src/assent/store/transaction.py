@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from assent.store.access import AccessReads
 from assent.store.exports import ExportReads
+from assent.store.jobs import JobReads
 from assent.store.reviews import ReviewReads
 from assent.store.rotation import RotationWrites
 from assent.store.snapshots import SnapshotReads, SnapshotWrites
@@ -11,8 +12,8 @@ from assent.store.users import UserReads
 from assent.store.withdrawal import WithdrawalWrites
 
 
-class Reading(AccessReads, ExportReads, UserReads, ReviewReads, SnapshotReads):
-    """A read-only snapshot: people, notices, consents, collections, templates, users, reviews, keys, receipts, log."""
+class Reading(AccessReads, ExportReads, UserReads, ReviewReads, JobReads, SnapshotReads):
+    """A read-only snapshot: people, consents, collections, templates, users, reviews, jobs, keys, receipts, log."""
 
 
 class Transaction(WithdrawalWrites, RotationWrites, SnapshotWrites, Reading):

@@ -18,6 +18,7 @@ from assent.errors import (
     FaceError,
     ImageError,
     ImageTooLarge,
+    JobError,
     NotFound,
     ObjectError,
     ObjectTooLarge,
@@ -25,7 +26,10 @@ from assent.errors import (
     ReviewError,
     ThresholdBeyondEvidence,
     TokenReused,
+    TooManyJobs,
     UsageError,
+    VideoError,
+    VideoTooLarge,
 )
 from assent.wire.model import declared_errors
 
@@ -55,6 +59,8 @@ _PREFERRED: Final[tuple[tuple[type[AssentError], tuple[str, ...]], ...]] = (
     (ImageTooLarge, ("ImageTooLargeException", "InvalidParameterException")),
     (ObjectTooLarge, ("ImageTooLargeException", "InvalidParameterException")),
     (ImageError, ("InvalidImageFormatException", "InvalidParameterException")),
+    (VideoTooLarge, ("VideoTooLargeException", "InvalidParameterException")),
+    (VideoError, ("InvalidParameterException",)),
     (ObjectError, ("InvalidS3ObjectException", "InvalidParameterException")),
     (TokenReused, ("IdempotentParameterMismatchException", "InvalidParameterException")),
     (AlreadyExists, ("ResourceAlreadyExistsException", "ConflictException", "InvalidParameterException")),
@@ -65,6 +71,8 @@ _PREFERRED: Final[tuple[tuple[type[AssentError], tuple[str, ...]], ...]] = (
     (AccessError, ("AccessDeniedException",)),
     (ReviewError, ("AccessDeniedException",)),
     (FaceError, ("InvalidParameterException",)),
+    (TooManyJobs, ("LimitExceededException", "InvalidParameterException")),
+    (JobError, ("InvalidParameterException",)),
     (QuotaExceeded, ("ServiceQuotaExceededException", "InvalidParameterException")),
     (UsageError, ("InvalidParameterException",)),
 )

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from assent.calibration.draws import DrawOptions, weights
 from assent.errors import UsageError
 from assent.evaluation.audit import AuditOptions, audit, collect
-from assent.evaluation.bootstrap import DrawOptions, WeightedRows, false_match_draws, thinned, weights
+from assent.evaluation.bootstrap import WeightedRows, false_match_draws, thinned
+from assent.evaluation.collecting import Collector
 from assent.evaluation.compare import compare
-from assent.evaluation.evidence import Collector
 from assent.evaluation.gallery import gallery_claim, largest_gallery, people_for, requirement
 from assent.evaluation.rates import make_rate
 from assent.evaluation.result import Badge, Estimate
-from assent.evaluation.searches import ranks_of, share_without
+from assent.evaluation.searches import nonmated_searches, ranks_of, share_without
 from assent.evaluation.trials import SampleTable, Trials
 from assent.evaluation.universe import ListedPairs, SummedPairs
 from tests.unit.evaluation.builders import make_evidence, make_system, make_trials
@@ -82,6 +83,16 @@ def test_a_group_without_an_error_gives_at_least():
     assert ratio.estimate.value == pytest.approx(men_row.fmr.value / women_row.fmr.bound)
 
 
+def test_a_ratio_that_can_only_be_bounded_is_not_below_one():
+    samples, trials = make_system(num_people=8, spread=0.0, separation=9.0)
+    first = trials.mated & (trials.probes == 0)
+    one_miss = Trials(trials.probes, trials.references, np.where(first, -9, trials.scores), trials.mated)
+    (found,) = run(collect(samples, one_miss), threshold=4.0).groups
+    bounded = [m.estimate.value for m in found.measures if m.estimate.is_at_least]
+    assert bounded
+    assert min(bounded) >= 1.0
+
+
 def test_a_group_of_one_and_people_of_no_group():
     samples, trials = make_system(num_people=6)
     sex = np.array(["f", "m", "m", "m", "", "m"] * 2)
@@ -134,6 +145,38 @@ def test_searches_against_drawing_every_gallery():
     assert found.selectivity.value == pytest.approx(np.mean([(own >= 1.0).sum() for own in others]))
 
 
+@pytest.mark.parametrize(
+    ("num_others", "size", "left_out"),
+    [
+        ([6] * 5, 6, 0),
+        ([961, 962, 962, 962], 961, 0),  # its own mate is not among the others
+        ([950, 960, 962, 962], 960, 1),
+        ([500, 990, 1000, 1000, 1000], 990, 1),
+        ([1, 2, 2], 2, 1),
+    ],
+)
+def test_searches_of_nearly_as_many_references_are_of_one_gallery(num_others, size, left_out):
+    found = nonmated_searches(np.zeros(len(num_others), np.int64), np.array(num_others))
+    assert found is not None
+    assert (found.gallery_size, found.num_left_out) == (size, left_out)
+    assert len(found.probes) == len(num_others) - left_out
+
+
+def test_what_is_left_out_of_searches_is_said():
+    samples, trials = make_system(num_people=20)
+    few = np.ones(len(trials), bool)
+    few[:10] = False  # half of the first probe's comparisons
+    result = run(collect(samples, trials.take(few)))
+    assert result.identification.num_left_out == 1
+    assert "searches-left-out" in {note.code for note in result.notes}
+
+
+def test_progress_ends_where_it_said_it_would():
+    said = []
+    audit(make_evidence(num_people=10), AuditOptions(draws=FEW), progress=lambda *step: said.append(step))
+    assert said == [(k, len(said)) for k in range(1, len(said) + 1)]
+
+
 def test_bob_measures_searches():
     case = json.loads(GOLDEN.read_text())["searches"]
     rows, threshold = list(zip(case["negatives"], case["positives"], strict=True)), case["threshold"]
@@ -153,6 +196,25 @@ def test_bob_measures_searches():
     num_false = np.array([sum(s >= threshold for s in n) for n in without])
     shares = 1 - share_without(num_false, np.array([len(n) for n in without]), 12)
     assert shares.mean() == pytest.approx(case["false_alarm_rate"], abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("last_mate", "last_stranger", "found", "false_alarms"),
+    [(1.0, 0.0, 1.0, 0.0), (-0.1, 0.0, 6 / 7, 0.0), (-0.1, 10.0, 6 / 7, 0.5)],
+)
+def test_the_open_set_cases_of_bob_measures_own_tests(last_mate, last_stranger, found, false_alarms):
+    """Seven probes with a mate and two without, at 0.5; the rates are those that bob.measure's tests expect."""
+    searches = [([0.0, 0.0], [1.0])] * 6 + [([0.0, 0.0], [last_mate]), ([0.0] * 3, [])]
+    searches.append(([0.0, 0.0, last_stranger], []))
+    probes = [k for k, (n, p) in enumerate(searches) for _ in (*n, *p)]
+    scores = [s for n, p in searches for s in (*n, *p)]
+    mated = [is_mate for n, p in searches for is_mate in [False] * len(n) + [True] * len(p)]
+    trials = make_trials(scores, mated, probes, len(searches) + np.arange(len(scores)))
+    ranks = ranks_of(trials)
+    assert np.mean((ranks.mate_scores >= 0.5) & (ranks.num_better == 0)) == pytest.approx(found, abs=1e-9)
+    strangers = np.isin(trials.probes, [7, 8])
+    num_false = np.bincount(trials.probes[strangers & (trials.scores >= 0.5)], minlength=9)[7:]
+    assert (1 - share_without(num_false, np.array([3, 3]), 3)).mean() == pytest.approx(false_alarms, abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -212,28 +274,78 @@ def test_thinning_keeps_what_rows_stand_for():
     assert np.array_equal(found.scores[:2000], rows.scores[:2000])
 
 
-def test_parts_and_a_short_tail_give_the_same_counts():
-    samples, trials = make_system(digits=2)
-    whole = collect(samples, trials)
-    collector = Collector(max_tail=500, max_whole=100, max_sample=300)
+def in_parts(samples, trials, **limits):
+    """Evidence as of a file that is far larger than what is kept in memory."""
+    collector = Collector(**{"max_tail": 500, "max_whole": 100, "max_sample": 300, **limits})
     for rows in np.array_split(np.arange(len(trials)), 7):
         collector.add(trials.take(rows), np.unique(samples.groups["sex"], return_inverse=True)[1])
-    parts = collector.result(samples)
+    return collector.result(samples)
+
+
+@pytest.mark.parametrize("threshold", [2.5, 0.0])
+def test_parts_and_a_short_tail_give_the_same_counts(threshold):
+    """In a file, in any order; the lower threshold is below the comparisons kept one by one."""
+    samples, trials = make_system(digits=2, missing=0.05)
+    order = np.random.default_rng(0).permutation(len(trials))
+    whole, parts = collect(samples, trials), in_parts(samples, trials.take(order))
     assert parts.whole is None
-    assert parts.num_duplicates is None
-    a, b = run(whole, threshold=2.5), run(parts, threshold=2.5)
-    assert parts.is_complete_at(2.5)
+    assert not parts.stored.is_in_memory
+    assert parts.num_duplicates == 0
+    a, b = run(whole, threshold=threshold), run(parts, threshold=threshold)
+    assert parts.is_complete_at(threshold) == (threshold == 2.5)
     assert a.point.fmr.value == b.point.fmr.value
-    assert a.identification.fpir == b.identification.fpir
+    assert a.point.fnmr == b.point.fnmr
+    for name in ("fpir", "fnir", "cmc", "selectivity", "worst_probe_share", "silent_probe_share"):
+        assert getattr(a.identification, name) == getattr(b.identification, name)
+    for size_a, size_b in zip(a.identification.by_size, b.identification.by_size, strict=True):
+        assert (size_a.fpir, size_a.fnir) == (size_b.fpir, size_b.fnir)
     rows_a, rows_b = a.groups[0].rows, b.groups[0].rows
     assert [row.fmr.num_errors for row in rows_a] == [row.fmr.num_errors for row in rows_b]
     assert [row.fmr.num_trials for row in rows_a] == [row.fmr.num_trials for row in rows_b]
+    assert [row.fnmr for row in rows_a] == [row.fnmr for row in rows_b]
     assert b.eer.value == a.eer.value
     assert b.eer.lower == pytest.approx(a.eer.lower, abs=0.02)
+
+
+def test_a_large_matrix_is_not_kept_and_says_what_it_cannot_tell():
+    samples, trials = make_system(digits=2)
+    parts = in_parts(samples, trials, keeps_all=False)
+    assert parts.stored is None
     low = run(parts, threshold=0.0)
     assert low.identification is None
     assert "threshold-low" in {note.code for note in low.notes}
-    assert low.point.fmr.value == run(whole, threshold=0.0).point.fmr.value
+    assert low.point.fmr.value == run(collect(samples, trials), threshold=0.0).point.fmr.value
+    women = low.groups[0].rows[0].fmr
+    exact = run(collect(samples, trials), threshold=0.0).groups[0].rows[0].fmr
+    assert women.num_errors == pytest.approx(exact.num_errors, rel=0.2)  # a sample of the lower ones
+
+
+def test_repeated_rows_are_counted_in_a_file_too():
+    samples, trials = make_system(num_people=30)
+    again = trials.take(np.arange(0, 900, 9))
+    twice = Trials.joined([trials, again, again])
+    assert in_parts(samples, twice).num_duplicates == collect(samples, twice).num_duplicates == 200
+
+
+@pytest.mark.parametrize("limit", [10_000, 100])
+def test_systems_in_files_are_compared_as_in_memory(monkeypatch, limit):
+    samples, trials = make_system(num_people=40, separation=2.5)
+    other = Trials(trials.probes, trials.references, trials.scores + trials.mated, trials.mated)
+    order = np.random.default_rng(0).permutation(len(trials))[:-50]
+    evidence = [(collect(samples, x), in_parts(samples, x)) for x in (trials, other.take(order))]
+    options = AuditOptions(draws=FEW)
+    expected = compare(evidence[0][0], evidence[1][0], ("a", "b"), options)
+    monkeypatch.setattr("assent.evaluation.compare.PART_ROWS", 300)
+    monkeypatch.setattr("assent.evaluation.compare.MAX_IN_MEMORY", limit)
+    found = compare(evidence[0][1], evidence[1][1], ("a", "b"), options)
+    assert (found.num_common, found.num_only_first) == (expected.num_common, 50)
+    for one, other_one in zip(found.differences, expected.differences, strict=True):
+        a, b = one.difference, other_one.difference
+        # Beyond memory, what was compared is summed up for each person: intervals are nearly the same.
+        assert (a.value, a.lower, a.upper) == pytest.approx((b.value, b.lower, b.upper), abs=0.01)
+        assert a.value == b.value
+    if limit > len(trials):
+        assert found.differences == expected.differences
 
 
 def test_pairs_listed_once_are_searched_both_ways():
@@ -293,7 +405,21 @@ def test_times_by_group():
     times = np.where(samples.groups["sex"] == "f", 10.0, 30.0)
     table = SampleTable(samples.ids, samples.subjects, samples.subject_names, samples.groups, times)
     (found,) = run(collect(table, trials)).groups
-    assert [row.median_ms.value for row in found.rows] == [10.0, 30.0]
+    assert [row.median_ms for row in found.rows] == [Estimate(10.0, 10.0, 10.0), Estimate(30.0, 30.0, 30.0)]
+
+
+def test_a_score_shift_has_an_interval_of_people():
+    samples, trials = make_system(num_people=100, spread=0.0)
+    up = trials.mated & (samples.groups["sex"][trials.probes] == "f")
+    shifted = Trials(trials.probes, trials.references, trials.scores + 2 * up, trials.mated)
+    mated = shifted.scores[trials.mated]
+    (found,) = run(collect(samples, shifted)).groups
+    women, men = (row.score_shift for row in found.rows)
+    expected = (shifted.scores[up].mean() - mated.mean()) / mated.std()
+    assert women.value == pytest.approx(expected)
+    assert women.lower < women.value < women.upper
+    assert women.lower > 0 > men.upper
+    assert women.upper - women.lower < 0.6
 
 
 def better(samples, trials, by):

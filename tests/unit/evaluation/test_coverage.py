@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy import special
 
+from assent.calibration.draws import DrawOptions
 from assent.calibration.intervals import clopper_pearson_lower, clopper_pearson_upper
-from assent.evaluation.bootstrap import DrawOptions, WeightedRows, false_match_draws
+from assent.evaluation.bootstrap import WeightedRows, false_match_draws
 from assent.evaluation.rates import make_rate, share_rate
 from assent.evaluation.universe import SummedPairs
 

@@ -1,12 +1,15 @@
 """Score files of every format, and every way in which one can be wrong, with its line."""
 
+import hashlib
+
 import numpy as np
 import pytest
 
+from assent.calibration.draws import DrawOptions
 from assent.errors import ScoreFileError, UsageError
 from assent.evaluation import reading
 from assent.evaluation.audit import audit
-from assent.evaluation.bootstrap import DrawOptions
+from assent.evaluation.collecting import Collector
 from assent.evaluation.reading import ReadOptions, read_scores
 from tests.unit.evaluation.builders import make_evidence, make_system, write_csv
 
@@ -27,7 +30,7 @@ def test_a_csv_gives_what_arrays_give(tmp_path, monkeypatch, block_bytes):
     expected = make_evidence(missing=0.1, digits=6)
     assert np.array_equal(found.nonmated.values, expected.nonmated.values)
     assert np.array_equal(found.nonmated.counts, expected.nonmated.counts)
-    assert sorted(found.mated_scores) == sorted(expected.mated_scores)
+    assert np.array_equal(found.mated_counts.values, expected.mated_counts.values)
     assert found.num_mated_failures == expected.num_mated_failures > 0
     assert found.num_nonmated_failures == expected.num_nonmated_failures
     assert sorted(found.by_group.ravel()) == sorted(expected.by_group.ravel())
@@ -65,7 +68,7 @@ def test_delimiters_and_line_ends(tmp_path, delimiter, end):
     rows = ["probe,reference,score,mated", "a,b,0.5,0", "a,a2,0.9,1", "c,d,,0"]
     found = read(tmp_path, end.join(row.replace(",", delimiter) for row in rows)).evidence
     assert found.nonmated.values.tolist() == [0.5]
-    assert found.mated_scores.tolist() == [0.9]
+    assert found.mated_counts.values.tolist() == [0.9]
     assert found.num_nonmated_failures == 1
 
 
@@ -80,12 +83,60 @@ def test_a_nonmated_row_of_linked_ids_is_noted(tmp_path):
     assert [note.code for note in found.notes] == ["contradicting-labels"]
 
 
+def _num_components(links):
+    """By merging sets, slowly."""
+    parts: list[set[int]] = []
+    for pair in map(set, links):
+        touched = [part for part in parts if part & pair]
+        parts = [part for part in parts if not part & pair] + [pair.union(*touched)]
+    return len(parts)
+
+
+def test_people_of_many_links_are_found_as_of_few(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    people = rng.permutation(np.repeat(np.arange(30), 4))
+    links = [(k, rng.choice(np.flatnonzero(people == people[k]))) for k in range(120) for _ in range(3)]
+    text = HEAD + "".join(f"i{a},i{b},0.9,1\n" for a, b in links)
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 200)
+    monkeypatch.setattr("assent.evaluation.ids._MAX_LINKS", 20)
+    found = read(tmp_path, text).evidence.samples
+    of = {name: people[int(name[1:])] for name in found.ids.tolist()}
+    for subject in range(found.num_subjects):
+        assert len({of[name] for name in found.ids[found.subjects == subject].tolist()}) == 1
+    assert found.num_subjects == _num_components(links)
+
+
+def test_too_many_pictures_are_refused_with_the_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("assent.evaluation.ids.MAX_PICTURES", 4)
+    with pytest.raises(ScoreFileError, match="at most 4 different pictures") as caught:
+        read(tmp_path, HEAD + "a,b,0.5,0\nc,d,0.5,0\na,e,0.5,0\n")
+    assert caught.value.line is not None
+
+
+def test_no_room_for_the_temporary_file_is_said(tmp_path, monkeypatch):
+    def full(**_options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("assent.evaluation.spill.tempfile.TemporaryFile", full)
+    monkeypatch.setattr("assent.evaluation.reading.Collector", lambda: Collector(max_whole=1))
+    with pytest.raises(UsageError, match=r"No space left on device\. Set TMPDIR"):
+        read(tmp_path, HEAD + "a,b,0.5,0\nc,d,0.5,0\n")
+
+
+@pytest.mark.parametrize(
+    "text", [HEAD + "a,b,0.5,0", "\ufeff1 1 i1 0.9\n2 1 i1 0.5\n", ",a,b\na,1,2\nb,3,4\n"]
+)
+def test_sources_are_known_by_their_bytes(tmp_path, text):
+    (source,) = read(tmp_path, text).sources
+    assert source.sha256 == hashlib.sha256((tmp_path / "scores.csv").read_bytes()).hexdigest()
+
+
 def test_bob_and_bfw(tmp_path):
     four = "1 1 img/1_1 0.9\n2 1 img/1_1 -0.25\n1 2 img/2_1 0.125\n"
     found = read(tmp_path, four, "scores-dev")
     assert found.sources[0].format == "bob-4col"
     assert found.evidence.nonmated.values.tolist() == [-0.25, 0.125]
-    assert found.evidence.mated_scores.tolist() == [0.9]
+    assert found.evidence.mated_counts.values.tolist() == [0.9]
     five = "1 m1 1 img/1_1 0.9\n2 m2 1 img/1_1 -0.25\n"
     assert read(tmp_path, five, "scores-dev").sources[0].format == "bob-5col"
     bfw = (
@@ -97,7 +148,7 @@ def test_bob_and_bfw(tmp_path):
         read(tmp_path, bfw)
     found = read(tmp_path, bfw, score_column="resnet50")
     assert found.sources[0].format == "bfw"
-    assert found.evidence.mated_scores.tolist() == [0.7]
+    assert found.evidence.mated_counts.values.tolist() == [0.7]
     samples = found.evidence.samples
     groups = dict(zip(samples.ids.tolist(), samples.groups["att"].tolist(), strict=True))
     assert groups == {
@@ -114,7 +165,7 @@ def test_a_matrix(tmp_path):
     assert found.evidence.nonmated.values.tolist() == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
     assert found.evidence.num_mated_failures == 1
     shuffled = ",a,b,c\nc,0.5,0.6,0.7\na,0.9,0.1,0.2\nb,0.3,fta,0.4\n"
-    assert read(tmp_path, shuffled).evidence.mated_scores.tolist() == [0.7, 0.9]
+    assert read(tmp_path, shuffled).evidence.mated_counts.values.tolist() == [0.7, 0.9]
 
 
 def test_a_symmetric_matrix_counts_each_pair_once_and_says_so(tmp_path):
@@ -130,8 +181,11 @@ def test_a_numpy_matrix_and_distances(tmp_path):
     found = read_scores([tmp_path / "s.npy"], ReadOptions(is_distance=True))
     assert np.array_equal(found.evidence.nonmated.values, make_evidence(num_people=40).nonmated.values)
     np.save(tmp_path / "bad.npy", scores[:3])
-    with pytest.raises(ScoreFileError, match="square"):
+    with pytest.raises(ScoreFileError, match=r"square.*columns of comparisons as CSV"):
         read_scores([tmp_path / "bad.npy"])
+    np.savez(tmp_path / "several.npz", scores=scores)
+    with pytest.raises(ScoreFileError, match="archive of several"):
+        read_scores([tmp_path / "several.npz"])
 
 
 @pytest.mark.parametrize(

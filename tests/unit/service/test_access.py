@@ -132,6 +132,15 @@ def calls(assent: Assent, photos: Path) -> dict[str, tuple[set[Role], Callable[[
         "reviews.judge": (reviewer, partial(assent.reviews.judge, missing, "same")),
         "reviews.outcome": (reviewer | searcher, partial(assent.reviews.outcome, missing)),
         "reviews.list": (reviewer | searcher, assent.reviews.list),
+        "jobs.submit": (searcher | enroller, partial(assent.jobs.submit, "none", b"x")),
+        "jobs.get": (searcher | enroller, partial(assent.jobs.get, missing)),
+        "jobs.list": (searcher | enroller, assent.jobs.list),
+        "jobs.answer": (searcher | enroller, partial(assent.jobs.answer, missing)),
+        "jobs.cancel": (searcher | enroller, partial(assent.jobs.cancel, missing)),
+        "jobs.output": (searcher | enroller, partial(assent.jobs.output, missing)),
+        "jobs.sweep": (none, assent.jobs.sweep),
+        "timeline": (searcher, partial(assent.timeline, "none.mkv", **here)),
+        "worker": (none, assent.worker),
         "enrol": (enroller, partial(assent.enrol, "none.jpg", person="ana", collection="club")),
         "index": (enroller, partial(assent.index, "none.jpg", person="ana", collection="club")),
         "search": (searcher, partial(assent.search, photo, **here)),
@@ -149,6 +158,8 @@ def calls(assent: Assent, photos: Path) -> dict[str, tuple[set[Role], Callable[[
         "access.revoke": (none, partial(assent.access.revoke, missing)),
         "logbook.entries": (none, assent.logbook.entries),
         "logbook.num_entries": (none, assent.logbook.num_entries),
+        "logbook.latest": (none, partial(assent.logbook.latest, limit=1)),
+        "logbook.kinds": (none, assent.logbook.kinds),
         "save_galleries": (none, assent.save_galleries),
         "logbook.checkpoint": (none, assent.logbook.checkpoint),
         "logbook.checkpoints": (none, assent.logbook.checkpoints),
@@ -175,7 +186,7 @@ FREE = {
 
 
 def test_every_public_method_is_in_the_table(club: Assent, demo_photos: Path) -> None:
-    parts = ("people", "consents", "collections", "users", "reviews", "access", "logbook")
+    parts = ("people", "consents", "collections", "users", "reviews", "jobs", "access", "logbook")
     found = {name for name in dir(type(club)) if not name.startswith("_") and callable(getattr(club, name))}
     for part in parts:
         owner = getattr(club, part)

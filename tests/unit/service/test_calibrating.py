@@ -10,7 +10,7 @@ from PIL import Image
 from assent.calibration.profile import CalibrationProfile, ReferenceKind, builtin_profile, builtin_profiles
 from assent.calibration.table import MeasureOptions
 from assent.calibration.trials import mated_trials, nonmated_trials
-from assent.errors import ModelError, TooFewTrials
+from assent.errors import CalibrationContradicted, ModelError, TooFewTrials
 from assent.evaluation.labelled import list_images
 from assent.service.calibrating import (
     CalibrationOptions,
@@ -100,6 +100,21 @@ def test_no_face_anywhere(tmp_path):
     Image.new("RGB", (32, 32)).save(tmp_path / "people" / "ann" / "black.png")
     with pytest.raises(TooFewTrials, match="none of 1 gave a template"):
         calibrate_folders(paper(), [tmp_path / "people"], out=tmp_path / "p.json", options=OPTIONS)
+
+
+def test_a_calibration_that_its_own_audit_contradicts_is_not_written(people, tmp_path, monkeypatch):
+    """The half kept back fails: no profile, but the sheet that shows where to look."""
+
+    def failing(*_samples, **_options):
+        raise CalibrationContradicted("the subjects held back have more")  # when: tests/unit/calibration
+
+    monkeypatch.setattr("assent.service.calibrating.measure", failing)
+    with pytest.raises(CalibrationContradicted, match="held back"):
+        calibrate_folders(
+            paper(), [people], out=tmp_path / "p.json", options=OPTIONS, sheet_dir=tmp_path / "sheets"
+        )
+    assert not (tmp_path / "p.json").exists()
+    assert (tmp_path / "sheets" / "top-nonmated.png").exists()
 
 
 def test_a_profile_that_cannot_be_written_leaves_the_old_one(people, tmp_path):

@@ -87,9 +87,9 @@ def run_and_kill(folder: Path, work: Callable[[Path], None], kill_at: int) -> in
 
 
 def killed_at_every_step(
-    prepared: Path, scratch: Path, work: Callable[[Path], None]
+    prepared: Path, scratch: Path, work: Callable[[Path], None], *, stride: int = 1
 ) -> Iterator[tuple[int, Path]]:
-    """(step, folder) after a kill at each step, each on a fresh copy of ``prepared``."""
+    """(step, folder) after a kill at each ``stride``-th step, each on a fresh copy of ``prepared``."""
     step = 1
     while True:
         folder = scratch / f"killed-{step}"
@@ -99,4 +99,4 @@ def killed_at_every_step(
             return
         yield step, folder
         shutil.rmtree(folder)
-        step += 1
+        step += stride

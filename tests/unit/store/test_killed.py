@@ -218,11 +218,12 @@ def test_before_or_after_never_half(
     assert set(order) == {False, True}
 
 
-def test_a_store_is_made_or_not(scratch: Path) -> None:
+@pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_store_is_made_or_not(scratch: Path, stride: int) -> None:
     empty = scratch / "empty"
     empty.mkdir()
     steps = []
-    for step, folder in killed_at_every_step(empty, scratch, make):
+    for step, folder in killed_at_every_step(empty, scratch, make, stride=stride):
         steps.append(step)
         with open_in(folder) as records, records.transaction() as tx:
             names = {collection.name for collection in tx.collections()}
@@ -230,4 +231,4 @@ def test_a_store_is_made_or_not(scratch: Path) -> None:
             if not names:
                 make_collection(tx)
             check_agreement(tx)
-    assert len(steps) > 50
+    assert steps[-1] > 50

@@ -53,22 +53,21 @@ class Shown:
 
 def log(visit: Visit) -> Response:
     """The newest entries, or those before one, all kinds or one."""
-    entries = visit.assent.logbook.entries()
+    logbook = visit.assent.logbook
     kind, before = visit.query("kind"), visit.query("before")
-    chosen = [entry for entry in entries if not kind or entry["kind"] == kind]
-    if before.isdecimal() and len(before) < 19:
-        chosen = [entry for entry in chosen if entry["seq"] < int(before)]
-    shown = chosen[-PAGE_SIZE:][::-1]
+    before_seq = int(before) if before.isdecimal() and len(before) < 19 else None
+    found = logbook.latest(limit=PAGE_SIZE + 1, before_seq=before_seq, kind=kind or None)
+    shown = found[:PAGE_SIZE]
     return visit.page(
         "log.html",
         entries=[Shown(entry, _details(entry)) for entry in shown],
-        older=shown[-1]["seq"] if len(chosen) > len(shown) else 0,
+        older=shown[-1]["seq"] if len(found) > len(shown) else 0,
         is_newest=not before,
         kind=kind,
-        kinds=sorted({entry["kind"] for entry in entries}),
-        state=log_state(visit, num_entries=len(entries)),
+        kinds=logbook.kinds(),
+        state=log_state(visit),
         check=visit.shared.log_check,
-        public_keys=[str(key) for key in visit.assent.logbook.public_keys()],
+        public_keys=[str(key) for key in logbook.public_keys()],
     )
 
 
@@ -101,10 +100,9 @@ def checkpoints(visit: Visit) -> Response:
     return visit.download(text, filename="checkpoints.txt", media_type="text/plain; charset=utf-8")
 
 
-def log_state(visit: Visit, *, num_entries: int | None = None) -> LogState:
+def log_state(visit: Visit) -> LogState:
     """How the log stands, cheaply: the newest checkpoint and how much came after it."""
-    if num_entries is None:
-        num_entries = visit.assent.logbook.num_entries()
+    num_entries = visit.assent.logbook.num_entries()
     try:
         found = visit.assent.logbook.checkpoints()
     except AssentError as error:

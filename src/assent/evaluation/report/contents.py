@@ -54,7 +54,8 @@ class RuleResult:
         is_refused: Assent itself refuses to search at this rule; the numbers are of the highest supported threshold.
         result: at the rule's threshold; None where no score can reach it: nobody is ever named.
         ratios: between groups, of false positive searches.
-        false_matches: the false matches at the rule, most alike first, where they are drawn.
+        false_matches: the false matches at the rule, most alike first.
+        pictures: the first of these, where they are drawn.
     """
 
     name: str
@@ -62,7 +63,8 @@ class RuleResult:
     is_refused: bool
     result: AuditResult | None
     ratios: tuple[Ratio, ...] = ()
-    false_matches: tuple[PairPicture, ...] = ()
+    false_matches: tuple[TopPair, ...] = ()
+    pictures: tuple[PairPicture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,5 +107,5 @@ def _rule(rule: RuleResult) -> JsonObject:
         "is_refused": rule.is_refused,
         "result": None if rule.result is None else as_json(rule.result),
         "ratios": [dataclasses.asdict(ratio) for ratio in rule.ratios],
-        "false_matches": [dataclasses.asdict(picture.pair) for picture in rule.false_matches],
+        "false_matches": [dataclasses.asdict(pair) for pair in rule.false_matches],
     }

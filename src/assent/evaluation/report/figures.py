@@ -121,6 +121,39 @@ def det_figure(det: Det, point: tuple[float | None, float | None]) -> Figure | N
     )
 
 
+def two_dets_figure(dets: Sequence[Det | None], names: Sequence[str]) -> Figure | None:
+    """The trade-offs of two systems with their bands of misses; None where one has nothing to draw."""
+    known = [det for det in dets if det is not None]
+    if len(known) < 2 or not all((np.array(det.fmr) * np.array(det.fnmr) > 0).any() for det in known):
+        return None
+    floor = max(max(det.fmr_floor for det in known), 1e-12)
+    low = max(min(_least(np.array(det.fnmr)) for det in known), 1e-6)
+
+    def draw(axes: Axes) -> None:
+        styles = ((_FIRST, "-"), (_SECOND, "--"))
+        for det, name, (colour, line) in zip(known, names, styles, strict=True):
+            seen = np.array(det.fmr) >= floor
+            x = np.array(det.fmr)[seen]
+            middle, *ends = (
+                np.clip(np.array(side)[seen], low / 2, 1)
+                for side in (det.fnmr, det.fnmr_lower, det.fnmr_upper)
+            )
+            axes.fill_between(x, *ends, color=colour, alpha=0.18, linewidth=0)
+            axes.plot(x, middle, color=colour, linewidth=2, linestyle=line, label=name)
+        axes.set(xscale="log", yscale="log", xlim=(floor, 1), ylim=(low, 1))
+        axes.set(xlabel="false match rate (fmr)", ylabel="misses (fnmr)")
+        axes.grid(True)
+        axes.legend(loc="upper right", fontsize=9)
+
+    return _figure(
+        "det",
+        "Error trade-off (DET) of both",
+        f"{names[0]} drawn through, {names[1]} dashed; both axes are logarithmic, shaded bands are 95 % intervals of "
+        "misses that count people.",
+        draw,
+    )
+
+
 def groups_figure(
     attribute: GroupAttribute, rate_of: Callable[[GroupRow], Rate | None], what: str
 ) -> Figure | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from assent.evaluation.report.words import (
 )
 from assent.evaluation.result import GroupAttribute
 from assent.models.files import write_atomically
+from assent.types import JsonObject
 
 _CAPTIONS = {
     "det": "The nearer the curve is to the lower left corner, the better; bands are 95 % intervals that count people.",
@@ -58,18 +59,23 @@ def write_report(report: Report, path: Path) -> Path:
         UsageError: ``path`` ends otherwise, or the extra ``audit`` is not installed.
         ModelError: the folder cannot be written.
     """
+    check_name(path)
+    return write_both(render_page(report), report.twin(), path)
+
+
+def check_name(path: Path) -> None:
+    """Raise UsageError where ``path`` does not end in ``.html``."""
     if path.suffix != ".html":
         raise UsageError(f"expected a name that ends in .html for the report, got {path.name!r}.")
-    page = render_page(report)
-    twin = path.with_suffix(".json")
-    write_atomically(twin, twin_text(report).encode())
+
+
+def write_both(page: str, twin: JsonObject, path: Path) -> Path:
+    """Write a page, and its numbers beside it; the JSON file is returned."""
+    beside = path.with_suffix(".json")
+    text = json.dumps(twin, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_atomically(beside, text.encode())
     write_atomically(path, page.encode())
-    return twin
-
-
-def twin_text(report: Report) -> str:
-    """Every number of the report as JSON."""
-    return json.dumps(report.twin(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return beside
 
 
 def render_page(report: Report) -> str:
@@ -78,13 +84,27 @@ def render_page(report: Report) -> str:
     Raises:
         UsageError: the extra ``audit`` is not installed.
     """
+    return render("page.html.j2", _values(report))
+
+
+def render(template: str, values: Mapping[str, Any]) -> str:
+    """One of the folder's templates, with the page's style in it.
+
+    Raises:
+        UsageError: the extra ``audit`` is not installed.
+    """
     require_matplotlib()
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     folder = resources.files("assent.evaluation.report")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    template = environment.from_string(folder.joinpath("page.html.j2").read_text(encoding="utf-8"))
-    return template.render(_values(report), style=folder.joinpath("style.css").read_text(encoding="utf-8"))
+
+    def text_of(name: str) -> str:
+        return folder.joinpath(name).read_text(encoding="utf-8")
+
+    environment = Environment(
+        loader=FunctionLoader(text_of), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template(template).render(values, style=text_of("style.css"))
 
 
 def _values(report: Report) -> dict[str, Any]:
@@ -100,7 +120,7 @@ def _values(report: Report) -> dict[str, Any]:
         "rules": [_rule(rule) for rule in report.rules],
         "rule_columns": ["rule", "threshold", "gallery", "strangers named", "", "members missed"],
         "rule_rows": rule_rows(report.rules),
-        "figures": [_figure(figure) for figure in figures_of(result)],
+        "figures": [figure_values(figure) for figure in figures_of(result)],
         "point_columns": ["chosen by", "threshold", "fmr", "false matches", "evidence", "fnmr (misses)"],
         "point_rows": point_rows(result),
         "eer": f"Equal error rate: {percent(result.eer.value)}"
@@ -137,7 +157,8 @@ def _about(report: Report) -> str:
     return f"{words} {data.description}".strip()
 
 
-def _figure(figure: Figure) -> dict[str, str]:
+def figure_values(figure: Figure) -> dict[str, str]:
+    """A drawing as the templates take it."""
     caption = _CAPTIONS.get(figure.name, "")
     return {"name": figure.name, "title": figure.title, "svg": figure.svg, "caption": caption}
 
@@ -152,7 +173,7 @@ def _group(attribute: GroupAttribute) -> dict[str, Any]:
     return {
         "attribute": attribute.attribute,
         "threshold": threshold(attribute.threshold),
-        "figures": [_figure(figure) for figure in drawn if figure is not None],
+        "figures": [figure_values(figure) for figure in drawn if figure is not None],
         "columns": columns,
         "rows": rows,
         "measures": [
@@ -176,7 +197,7 @@ def _rule(rule: RuleResult) -> dict[str, Any]:
         "name": rule.name,
         "text": rule.text,
         "ratios": [ratio_line(ratio) for ratio in rule.ratios],
-        "pictures": _pictures(rule.false_matches),
+        "pictures": _pictures(rule.pictures),
     }
 
 

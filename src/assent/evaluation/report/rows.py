@@ -8,6 +8,7 @@ from assent.evaluation.report.contents import Ratio, RuleResult
 from assent.evaluation.report.words import (
     badge_cell,
     counts_cell,
+    estimate_cell,
     number,
     percent,
     rate_cell,
@@ -49,16 +50,17 @@ def group_table(attribute: GroupAttribute) -> tuple[list[str], list[Cells]]:
     with_fpir = any(row.fpir is not None for row in attribute.rows)
     with_time = any(row.median_ms is not None for row in attribute.rows)
     columns = ["group", "people", *(["strangers named"] if with_fpir else [])]
-    columns += ["fmr", "false matches", "fnmr (misses)", "fta", *(["ms"] if with_time else [])]
+    columns += ["fmr", "false matches", "fnmr (misses)", "score shift", "fta", *(["ms"] if with_time else [])]
     rows: list[Cells] = []
     for row in attribute.rows:
         people = f"{row.num_subjects:,} ({row.num_samples:,} pictures)"
         cells: list[object] = [row.name, people]
         cells += [_two(rate_cell(row.fpir), counts_cell(row.fpir))] if with_fpir else []
         cells += [rate_cell(row.fmr), _two(counts_cell(row.fmr), badge_cell(row.fmr))]
-        cells += [rate_cell(row.fnmr), rate_cell(row.fta)]
+        shift = "" if row.score_shift is None else estimate_cell(row.score_shift)
+        cells += [rate_cell(row.fnmr), shift, rate_cell(row.fta)]
         if with_time:
-            cells.append("" if row.median_ms is None else number(row.median_ms.value))
+            cells.append("" if row.median_ms is None else estimate_cell(row.median_ms))
         rows.append(tuple(cells))
     return columns, rows
 

@@ -9,7 +9,8 @@ from assent.evaluation.result import Badge, Estimate, Rate
 _LEAST_PERCENT = 1e-6
 """Below this a rate is not told in digits."""
 
-_FIXED = "\N{NO-BREAK SPACE}"
+FIXED = "\N{NO-BREAK SPACE}"
+"""Keeps a number and its interval on one line."""
 
 
 def one_in(rate: float | None) -> str:
@@ -62,6 +63,17 @@ def number(value: float | None, digits: int = 2) -> str:
     return f"{value:.{digits}g}" if abs(value) >= 1e-4 else f"{value:.{digits - 1}e}"
 
 
+def points(difference: float, *, sign: bool = True) -> str:
+    """A difference of two rates in percentage points.
+
+    Example:
+        >>> points(-0.0123), points(0.0), points(0.0123, sign=False)
+        ('-1.2', '0', '1.2')
+    """
+    value = 100 * difference
+    return "0" if not value else f"{value:{'+' if sign else ''}.2g}"
+
+
 def threshold(value: float | None) -> str:
     """A score, so that two neighbouring thresholds differ.
 
@@ -106,7 +118,7 @@ def rate_cell(rate: Rate | None) -> str:
     if rate.lower is None or rate.upper is None:
         return percent(rate.value)
     low, high = (percent(end).removesuffix(" %") for end in (rate.lower, rate.upper))
-    return f"{percent(rate.value)} [{low}, {high}]".replace(" ", _FIXED)
+    return f"{percent(rate.value)} [{low}, {high}]".replace(" ", FIXED)
 
 
 def counts_cell(rate: Rate | None) -> str:
@@ -116,7 +128,7 @@ def counts_cell(rate: Rate | None) -> str:
         >>> counts_cell(None)
         ''
     """
-    return "" if rate is None else f"{number(rate.num_errors, 3)} of {rate.num_trials:,}".replace(" ", _FIXED)
+    return "" if rate is None else f"{number(rate.num_errors, 3)} of {rate.num_trials:,}".replace(" ", FIXED)
 
 
 def badge_cell(rate: Rate | None) -> str:
@@ -138,7 +150,7 @@ def estimate_cell(estimate: Estimate | None) -> str:
     if estimate.lower is None or estimate.upper is None:
         return f"{sign}{number(estimate.value)}"
     return f"{sign}{number(estimate.value)} [{number(estimate.lower)}, {number(estimate.upper)}]".replace(
-        " ", _FIXED
+        " ", FIXED
     )
 
 

@@ -6,8 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from assent.calibration.draws import DrawOptions
 from assent.evaluation.audit import AuditOptions, audit, collect
-from assent.evaluation.bootstrap import DrawOptions
 from assent.evaluation.report.contents import PairPicture, Ratio, Report, RuleResult
 from assent.evaluation.result import AuditResult, Source
 from assent.evaluation.runs.facts import Latency, RunFacts
@@ -66,7 +66,13 @@ def small_report() -> Report:
     unknown = (Ratio("sex", "women", "men", None, None, None),)
     rules = (
         RuleResult(
-            "A rule", "What it is.", False, result, (Ratio("sex", "women", "men", 2.6, 1.25, 5.4),), pictures
+            "A rule",
+            "What it is.",
+            False,
+            result,
+            (Ratio("sex", "women", "men", 2.6, 1.25, 5.4),),
+            result.top_nonmated[:3],
+            pictures,
         ),
         RuleResult("Another rule", "Refused.", True, result),
         RuleResult(

@@ -7,7 +7,7 @@ from assent.evaluation.report.words import number, one_in, percent, span_one_in,
 
 
 def test_the_examples_are_true():
-    assert doctest.testmod(words) == (0, 8)
+    assert doctest.testmod(words) == (0, 9)
 
 
 @pytest.mark.parametrize(

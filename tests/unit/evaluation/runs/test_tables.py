@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from assent.calibration.draws import DrawOptions
 from assent.evaluation.audit import AuditOptions, audit, collect
-from assent.evaluation.bootstrap import DrawOptions
 from assent.evaluation.runs.engine import EngineSystem
 from assent.evaluation.runs.identify import run_identify
 from assent.evaluation.runs.tables import table_of_comparisons, table_of_searches

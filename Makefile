@@ -59,8 +59,11 @@ format: $(VENV)/.dev  ## rewrite the code in the project's layout
 bench: $(VENV)/.dev  ## speed: a table on the screen, the same as JSON in build/bench
 	$(BIN)/python -m benchmarks
 
-bench-index: $(VENV)/.dev  ## what the index holds and how fast it answers (docs/scale.md); up to 10 million
+bench-index: $(VENV)/.dev  ## what the index holds and how fast it answers (docs/scale.md); up to 10 million, with others beside it
 	$(BIN)/python -m benchmarks.index
+	$(MAKE) $(BENCH_VENV)/.ready
+	$(BENCH_VENV)/bin/python -m benchmarks.index_beside --size 100k
+	$(BIN)/python -m benchmarks.index_plot
 
 bench-server: $(VENV)/.dev  ## the server: what the wire adds, 16 clients for a minute, 200 at once
 	$(BIN)/python -m benchmarks.server

@@ -206,9 +206,9 @@ def test_nothing_of_a_template_is_readable_in_the_file(saved_index: tuple[Index,
     index, path, _ = saved_index
     content = path.read_bytes()
     for rows in index.batches():
-        for key, template in zip(rows.keys, rows.templates, strict=True):
+        assert len(rows.keys) < 4 or rows.keys[:4].tobytes() not in content
+        for template in rows.templates:
             assert template.tobytes()[:16] not in content
-            assert len(key) < 3 or key not in content
 
 
 def altered(content: bytes, how: str) -> bytes:

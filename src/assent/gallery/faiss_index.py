@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from assent.errors import NotEnoughMemory, UsageError
+from assent.errors import IndexUnavailable, NotEnoughMemory, UsageError
 from assent.gallery.index import (
     Hit,
     Keys,
@@ -100,6 +100,7 @@ class FaissIndex:
         self._memory, self._on_progress = memory, on_progress
         self._lock = threading.RLock()
         self._merging: threading.Thread | None = None
+        self._trouble: IndexUnavailable | None = None
         self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, thread_name_prefix="assent-index")
         self._open = OpenSegment(dim, open_rows)
         self._segments: tuple[Segment, ...] = (self._open,)
@@ -133,10 +134,15 @@ class FaissIndex:
                 held = np.flatnonzero(segment.rows_of(rows.keys) >= 0)
                 if len(held):
                     raise held_twice(rows.keys[held[0]].decode())
-            if len(rows.keys) <= self._open.room:
-                self._open.append(rows)
+            if len(rows.keys) > self._open_rows:
+                self._add_coded(rows)
                 return
-            self._add_coded(rows)
+            if len(rows.keys) > self._open.room:
+                # the full one is compared as it is until it is coded, which nobody waits for
+                self._open = OpenSegment(self._dim, self._open_rows)
+                self._segments = (*self._segments, self._open)
+            self._open.append(rows)
+            self._merge_in_background()
 
     def remove(self, keys: Sequence[str]) -> None:
         """Drop templates (see ``Index.remove``)."""
@@ -195,6 +201,8 @@ class FaissIndex:
 
     def verify(self) -> None:
         """Whether codes and templates agree (see ``Index.verify``)."""
+        if self._trouble is not None:
+            raise self._trouble
         for segment in self._segments:
             if isinstance(segment, CodedSegment):
                 segment.check()
@@ -240,8 +248,11 @@ class FaissIndex:
             self._merging = threading.Thread(target=self._merge, name="assent-merge", daemon=True)
             self._merging.start()
 
-    def _mergeable(self) -> list[CodedSegment]:
-        """Small segments of one size, or one that is mostly gone."""
+    def _mergeable(self) -> Sequence[Segment]:
+        """Full open segments; or small coded ones of one size, or one that is mostly gone."""
+        full = [segment for segment in self._segments if isinstance(segment, OpenSegment)]
+        if len(full) > 1:
+            return [segment for segment in full if segment is not self._open]
         coded = [segment for segment in self._segments if isinstance(segment, CodedSegment)]
         by_size: dict[int, list[CodedSegment]] = {}
         for segment in coded:
@@ -255,23 +266,34 @@ class FaissIndex:
         return []
 
     def _merge(self) -> None:
-        while chosen := self._mergeable():
-            rows = concatenated([segment.held() for segment in chosen], self._dim)
-            step = self._max_rows
-            parts = [slice(start, start + step) for start in range(0, len(rows.keys), step)]
-            made = [
-                CodedSegment(Rows(rows.keys[part], rows.templates[part], rows.expires_s[part]), self._folder)
-                for part in parts
-            ]
-            with self._lock:
-                # what went while they were being merged goes from the new ones, too
-                for segment in made:
-                    segment.end(_gone_meanwhile(segment, chosen))
-                kept = [segment for segment in self._segments if segment not in chosen]
-                self._segments = (*made, *kept)
+        try:
+            while chosen := self._mergeable():
+                self._replace(chosen)
+            self._trouble = None
+        except IndexUnavailable as error:
+            self._trouble = error  # searches go on as they are; the next addition tries again
+
+    def _replace(self, chosen: Sequence[Segment]) -> None:
+        with self._lock:
+            opened = {id(s): s.held() for s in chosen if isinstance(s, OpenSegment)}
+        rows = concatenated(
+            [opened[id(s)] if isinstance(s, OpenSegment) else s.held() for s in chosen], self._dim
+        )
+        step = self._max_rows
+        parts = [slice(start, start + step) for start in range(0, len(rows.keys), step)]
+        made = [
+            CodedSegment(Rows(rows.keys[part], rows.templates[part], rows.expires_s[part]), self._folder)
+            for part in parts
+        ]
+        with self._lock:
+            # what went while they were being merged goes from the new ones, too
+            for segment in made:
+                segment.end(_gone_meanwhile(segment, chosen))
+            kept = [segment for segment in self._segments if segment not in chosen]
+            self._segments = (*made, *kept)
 
 
-def _gone_meanwhile(made: CodedSegment, before: Sequence[CodedSegment]) -> Int64:
+def _gone_meanwhile(made: CodedSegment, before: Sequence[Segment]) -> Int64:
     keys = made.held_keys()
     still = np.any([segment.rows_of(keys) >= 0 for segment in before], axis=0)
     return made.rows_of(keys[~still])

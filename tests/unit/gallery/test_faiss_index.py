@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from benchmarks.spread import Templates
 
 from assent.errors import IndexUnavailable, NotEnoughMemory, UsageError
-from assent.gallery import ExactIndex, FaissIndex
+from assent.gallery import ExactIndex, FaissIndex, faiss_index
 from assent.gallery.originals import FileOriginals
 from assent.gallery.segments import CodedSegment, faiss
 from tests.builders import unit_templates
@@ -78,9 +79,71 @@ def test_a_folder_that_is_gone_is_said_and_nothing_is_lost(tmp_path: Path) -> No
     index = FaissIndex(16, folder=tmp_path / "gone", threads=1, open_rows=10)
     index.add(names(10), unit_templates(10, 16), expires_s=np.full(10, np.inf))
     with pytest.raises(IndexUnavailable, match="make room there"):
-        index.add(["more"], unit_templates(1, 16, seed=1), expires_s=np.array([np.inf]))
+        index.add(names(11, 20), unit_templates(11, 16, seed=1), expires_s=np.full(11, np.inf))
     assert len(index) == 10
-    assert len(index.search(unit_templates(1, 16), limit=20, min_score=-1, now_s=0)[0]) == 10
+    index.add(["more"], unit_templates(1, 16, seed=1), expires_s=np.array([np.inf]))  # coded by nobody yet
+    index.settle()
+    with pytest.raises(IndexUnavailable, match="make room there"):
+        index.verify()
+    assert len(index) == 11
+    assert len(index.search(unit_templates(1, 16), limit=20, min_score=-1, now_s=0)[0]) == 11
+    (tmp_path / "gone").mkdir()
+    index.add(["again"], unit_templates(1, 16, seed=2), expires_s=np.array([np.inf]))
+    index.settle()
+    index.verify()
+    assert len(index._segments) == 2
+    assert len(index.search(unit_templates(1, 16), limit=20, min_score=-1, now_s=0)[0]) == 12
+
+
+def test_a_full_part_is_coded_while_others_add_search_and_remove(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    class Slow(CodedSegment):
+        def __init__(self, *args: Any) -> None:
+            begun.set()
+            assert may_end.wait(60)
+            super().__init__(*args)
+
+    rows = unit_templates(200, 16)
+    index = FaissIndex(16, folder=tmp_path, threads=1, open_rows=100)
+    index.add(names(100), rows[:100], expires_s=np.full(100, np.inf))
+    with monkeypatch.context() as patched:
+        patched.setattr(faiss_index, "CodedSegment", Slow)
+        index.add(names(1, 100), rows[100:101], expires_s=np.array([np.inf]))
+        assert begun.wait(60)
+        index.remove(["k000007"])
+        index.add(names(50, 101), rows[101:151], expires_s=np.full(50, np.inf))
+        assert "k000120" in index
+        assert index.num_live(0) == 150
+        assert index.search(rows[7:8], limit=1, min_score=0.9999, now_s=0) == [()]
+        may_end.set()
+        index.settle()
+    assert len(index) == 150
+    assert index.search(rows[7:8], limit=1, min_score=0.9999, now_s=0) == [()]
+    assert [hit.key for hit in index.search(rows[8:9], limit=1, min_score=0.99, now_s=0)[0]] == ["k000008"]
+    index.verify()
+
+
+@pytest.mark.parametrize("num_live", [1, 10, 3_000, 100_000, 1_000_000])
+@pytest.mark.slow
+def test_k_results_are_k_allowed_results_down_to_one_in_a_million(num_live: int, tmp_path: Path) -> None:
+    drawn = Templates()
+    rows = drawn.draw(1_000_000)
+    expires_s = np.full(len(rows), 1.0)
+    live = np.sort(np.random.default_rng(2).choice(len(rows), num_live, replace=False))
+    expires_s[live] = np.inf
+    index = FaissIndex(128, folder=tmp_path, threads=2)
+    index.add(names(len(rows)), rows, expires_s=expires_s)
+    assert index.num_live(1.0) == num_live
+    mated = live[: min(num_live, 20)]
+    for number, probe in zip(mated, drawn.mates(rows[mated], FLOOR, 0.95), strict=True):
+        [hits] = index.search(probe[None], limit=3, min_score=-1, now_s=1.0)
+        assert len(hits) == min(3, num_live)
+        assert hits[0].key == f"k{number:06}"
+        assert all(np.searchsorted(live, int(hit.key[1:])) < num_live for hit in hits)
+        assert {int(hit.key[1:]) for hit in hits} <= set(live.tolist())
 
 
 def test_nothing_of_a_removed_template_stays_in_memory_or_on_the_disk(tmp_path: Path) -> None:

@@ -48,4 +48,4 @@ class AnalysisSettings:
     max_gap_s: float = 1.0
     max_unseen_s: float = 2.0
     max_samples: int = 8
-    sample_bytes: int = 250_000_000
+    sample_bytes: int = 120_000_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 
 from assent.errors import ReviewError, SameReviewer
 from assent.store import NewPair, PairOutcome, Records, ReviewStatus, Transaction, schema
+from assent.store.migrations import triggers_0001
 from tests.builders import Clock
 from tests.unit.store.builders import COLLECTION, agree, enrol, enrolled, make_collection
 
@@ -201,6 +203,12 @@ def test_notes_are_limited(records: Records) -> None:
         assert reading.notes(COLLECTION) == {"b": "3"}
 
 
+TABLES_OF_THE_FIRST_VERSION = {
+    "store", "people", "notices", "consents", "collections", "person_keys", "templates", "user_vectors", "receipts",
+    "log_entries",
+}  # fmt: skip
+
+
 def test_records_of_the_first_version_are_upgraded(
     new_database_url: str, key_path: Path, clock: Clock
 ) -> None:
@@ -210,10 +218,10 @@ def test_records_of_the_first_version_are_upgraded(
         enrolled(tx, "p-1", 1)
     engine = sa.create_engine(new_database_url)
     with engine.begin() as connection:
-        for table in ("review_judgements", "review_pairs", "reviews", "users", "collection_notes"):
-            connection.exec_driver_sql(f"DROP TABLE {table}")
-        for table in ("access_keys", "request_tokens", "gallery_changes"):
-            connection.exec_driver_sql(f"DROP TABLE {table}")
+        _drop_triggers_of_later_versions(connection)
+        for table in reversed(schema.metadata.sorted_tables):
+            if table.name not in TABLES_OF_THE_FIRST_VERSION:
+                connection.exec_driver_sql(f"DROP TABLE {table.name}")
         for table, column in (
             ("collections", "review"),
             ("collections", "beyond_evidence"),
@@ -222,12 +230,29 @@ def test_records_of_the_first_version_are_upgraded(
             ("templates", "is_associated"),
         ):
             connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
-        if connection.dialect.name == "postgresql":
-            for name in ("review_pairs_need_two", "review_pairs_start_open", "review_judgements_final"):
-                connection.exec_driver_sql(f"DROP FUNCTION {name}")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
     engine.dispose()
     with Records.open(new_database_url, key_path, clock=clock) as records, records.reading() as reading:
         assert len(reading.gallery_rows(COLLECTION)) == 1
         assert reading.collection(COLLECTION).review == "none"
         assert not reading.templates(COLLECTION)[0].is_associated
+
+
+def _drop_triggers_of_later_versions(connection: sa.Connection) -> None:
+    is_sqlite = connection.dialect.name == "sqlite"
+    made = triggers_0001.sqlite_statements() if is_sqlite else triggers_0001.postgresql_statements()
+    first = {name for statement in made for name in re.findall(r"CREATE TRIGGER (\w+)", statement)}
+    assert first
+    found = connection.exec_driver_sql(
+        "SELECT name, tbl_name, NULL FROM sqlite_master WHERE type = 'trigger'"
+        if is_sqlite
+        else "SELECT t.tgname, t.tgrelid::regclass::text, p.proname FROM pg_trigger t"
+        " JOIN pg_proc p ON p.oid = t.tgfoid WHERE NOT t.tgisinternal"
+    ).all()
+    for name, table, function in found:
+        if name not in first:
+            connection.exec_driver_sql(
+                f"DROP TRIGGER {name}" if is_sqlite else f"DROP TRIGGER {name} ON {table}"
+            )
+            if function is not None:
+                connection.exec_driver_sql(f"DROP FUNCTION IF EXISTS {function}")

@@ -18,6 +18,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "FaceMismatch": {"similarity": 1.0},
     "GalleryBeyondEvidence": {"gallery_size": 2, "n_max": 1},
     "ScoreFileError": {"file": "scores.csv"},
+    "UndecodableFrame": {"time_s": 1.0},
 }
 KINDS = sorted(
     (kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.AssentError)),

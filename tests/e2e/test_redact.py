@@ -95,12 +95,17 @@ def test_bad_words_are_refused_before_any_work(empty: Cli, classroom: Path, tmp_
 
 
 @pytest.mark.parametrize(
-    ("sent", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 130)]
+    ("sent", "code"),
+    [
+        (signal.SIGKILL, -9),
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, 130, marks=pytest.mark.slow),
+    ],
 )
 def test_ended_from_outside_there_is_no_half_copy(
     sent: signal.Signals, code: int, tmp_path: Path, models_dir: Path
 ) -> None:
-    source = make_clip(tmp_path / "in.mp4", times_ms=tuple(range(0, 20_000, 40)), width=192, height=128)
+    source = make_clip(tmp_path / "in.mp4", times_ms=tuple(range(0, 8_000, 40)), width=320, height=240)
     digest = source.read_bytes()
     out = tmp_path / "copies"
     environment = {

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from assent.store.access import AccessReads
 from assent.store.exports import ExportReads
-from assent.store.jobs import JobReads
+from assent.store.jobedits import JobEditReads, JobEdits
 from assent.store.reviews import ReviewReads
 from assent.store.rotation import RotationWrites
 from assent.store.users import UserReads
 from assent.store.withdrawal import WithdrawalWrites
 
 
-class Reading(AccessReads, ExportReads, UserReads, ReviewReads, JobReads):
+class Reading(AccessReads, ExportReads, UserReads, ReviewReads, JobEditReads):
     """A read-only snapshot: people, consents, collections, templates, users, reviews, jobs, keys, receipts, log."""
 
 
-class Transaction(WithdrawalWrites, RotationWrites, Reading):
+class Transaction(JobEdits, WithdrawalWrites, RotationWrites, Reading):
     """Everything of ``Reading``, and changes; all of them happen, or none."""

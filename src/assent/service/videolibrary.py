@@ -99,6 +99,11 @@ class VideoUpload:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._writer = SealedWriter(self._path, self._key)
 
+    @property
+    def num_bytes(self) -> int:
+        """How many have come."""
+        return self._num_bytes
+
     def write(self, data: bytes) -> int:
         """Take some bytes; how many.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e import consoles
-from tests.e2e.consoles import PHONE, PURPOSE, Stage, assert_accessible, axe_script
+from tests.e2e.consoles import PHONE, PURPOSE, Stage
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -192,7 +192,7 @@ class Videos:
         purpose: str | None = None,
         render: bool = True,
     ) -> Job:
-        """Queue a video that has come in.
+        """Queue a video that has come in; where that is refused, it is destroyed.
 
         Args:
             upload: what ``VideoUpload.finish`` gave.
@@ -207,14 +207,18 @@ class Videos:
             Forbidden, NotFound, ConsentError, CalibrationError, TooManyJobs: see ``Jobs.submit``.
         """
         try:
-            chosen = RedactMethod(method)
-        except ValueError as error:
-            raise UsageError(f"expected {', '.join(RedactMethod)}, got another method; choose one") from error
-        options: JsonObject = {"name": _plain_name(name), "method": chosen.value, "render": render}
-        if collection is None:
-            return self._jobs.submit("redact-all", upload, options=options)
-        options |= {"collection": collection, "purpose": purpose or ""}
-        return self._jobs.submit("redact-others", upload, options=options)
+            options: JsonObject = {
+                "name": _plain_name(name),
+                "method": _method(method).value,
+                "render": render,
+            }
+            if collection is None:
+                return self._jobs.submit("redact-all", upload, options=options)
+            options |= {"collection": collection, "purpose": purpose or ""}
+            return self._jobs.submit("redact-others", upload, options=options)
+        except BaseException:
+            upload_path(self._ctx, upload.job_id).unlink(missing_ok=True)
+            raise
 
     def render(
         self, job_id: str, choices: Mapping[int, str], *, method: str = "", by_hand: bool = False
@@ -362,11 +366,15 @@ class Videos:
                     "whoever was recognised there agrees no longer, and stays hidden; a no is final at once"
                 )
             checked[index] = choice  # type: ignore[assignment]
-        try:
-            wanted = RedactMethod(method) if method else edit.method
-        except ValueError as error:
-            raise UsageError(f"expected {', '.join(RedactMethod)}, got another method; choose one") from error
+        wanted = _method(method) if method else edit.method
         return edit.choosing(checked, method=wanted, named=video.answer.named)
+
+
+def _method(name: str) -> RedactMethod:
+    try:
+        return RedactMethod(name)
+    except ValueError as error:
+        raise UsageError(f"expected {', '.join(RedactMethod)}, got another method; choose one") from error
 
 
 def _media(name: str, media_type: str, path: Path, key: bytes) -> SealedMedia:

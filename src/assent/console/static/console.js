@@ -123,11 +123,11 @@ for (const place of document.querySelectorAll("[data-again]")) {
 for (const place of document.querySelectorAll("[data-both]")) {
   const videos = [...place.querySelectorAll("video")];
   if (videos.length < 2) continue;
-  const bar = make("p", "", "buttons");
-  bar.append(button("Play both", "quiet", () => {
+  const both = button("Play both", "quiet", () => {
     const isPlaying = videos.some((video) => !video.paused);
+    videos[0].muted = true;
     videos[1].currentTime = videos[0].currentTime;
     for (const video of videos) isPlaying ? video.pause() : video.play().catch(() => undefined);
-  }));
-  place.after(bar);
+  });
+  place.nextElementSibling.append(both);
 }

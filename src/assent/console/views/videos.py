@@ -174,9 +174,6 @@ def send(visit: Visit) -> Response:
     except AssentError as error:
         upload.discard()
         return _form(visit, error)
-    except BaseException:
-        upload.discard()
-        raise
     return visit.go(f"/videos/{job.id}", note="The video is here. It is looked at as soon as its turn comes.")
 
 

@@ -15,12 +15,13 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from assent.console.forms import MAX_FIELDS, Form, FormMalformed
+from assent.console.forms import MAX_FIELDS, Form, FormMalformed, FormTooLarge, read_form
 from assent.errors import AssentError, UsageError, VideoTooLarge
 from assent.service.videolibrary import VideoUpload
 
 _FIELDS_BYTES: Final = 2**20
 _DISCARDED_BYTES: Final = 2**30
+_NONE: Final = "choose a video first; the file was empty or none"
 
 
 class NoFormToken(Exception):
@@ -62,6 +63,8 @@ async def receive_video(
         FormMalformed: not what a browser sends.
         ClientDisconnect: the browser went away, or sent too slowly.
     """
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        return await _without_video(request, is_token)
     stream = request.stream()
     upload: VideoUpload | None = None
     try:
@@ -98,6 +101,16 @@ async def receive_video(
     return ReceivedVideo(parser.form(), upload)
 
 
+async def _without_video(request: Request, is_token: Callable[[str], bool]) -> ReceivedVideo:
+    try:
+        form = await read_form(request, max_bytes=_FIELDS_BYTES)
+    except FormTooLarge as error:
+        raise FormMalformed("expected a form with a file, got something large") from error
+    if not is_token(form.text("form_token")):
+        raise NoFormToken
+    return ReceivedVideo(form, error=UsageError(_NONE))
+
+
 async def _drop(upload: VideoUpload | None) -> None:
     if upload is not None:
         await run_in_threadpool(upload.discard)
@@ -110,8 +123,6 @@ def _check_length(request: Request, max_bytes: int) -> None:
             f"expected a video of at most {max_bytes:,} bytes, got a larger one; cut it, or raise "
             "ASSENT_MAX_VIDEO_BYTES"
         )
-    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        raise FormMalformed("expected a form with a file, got another content type")
 
 
 async def _discard(stream: AsyncGenerator[bytes, None]) -> None:

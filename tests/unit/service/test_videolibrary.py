@@ -101,7 +101,7 @@ def detail(assent: Assent, job_id: str, which: str, track: int, folder: Path) ->
     path.write_bytes(whole(videos.copy(job_id) if which == "copy" else videos.original(job_id)))
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
-            if frame.time is not None and frame.time >= at.time_s:
+            if (frame.time or 0.0) >= at.time_s:
                 pixels: Float64 = frame.to_ndarray(format="gray").astype(np.float64)
                 height, width = pixels.shape
                 x0, y0, x1, y1 = at.box
@@ -204,7 +204,9 @@ def test_deleted_at_once_or_kept_so_long(club: Assent, done: Video, short_clip: 
     assert club.videos.list() == ()
     with pytest.raises(NotFound):
         club.videos.original(job.id)
-    for path in club.settings.jobs_path.iterdir():  # their keys are gone; they follow when they are an hour old
+    for (
+        path
+    ) in club.settings.jobs_path.iterdir():  # their keys are gone; they follow when they are an hour old
         os.utime(path, (0, 0))
     club.jobs.sweep()
     assert files(club) == []

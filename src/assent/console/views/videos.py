@@ -264,7 +264,7 @@ def copy(visit: Visit) -> Response:
 
 def strip(visit: Visit) -> Response:
     """A few pictures of one track."""
-    data = visit.assent.videos.strip(visit.part("id"), int(visit.part("track")))
+    data = visit.assent.videos.strip(visit.part("id"), _number(visit.part("track")))
     return Response(data, media_type="image/jpeg", headers=dict(PAGE_HEADERS))
 
 
@@ -342,7 +342,7 @@ def _size(num_bytes: int) -> str:
     return f"{num_bytes / 2**30:.3g} GiB" if num_bytes >= 2**30 else f"{num_bytes / 2**20:.3g} MiB"
 
 
-_ID = "{id:uuid}"
+_ID = "{id}"
 PAGES = (
     Page("GET", "/videos", videos),
     Page("POST", "/videos", send, takes_video=True),
@@ -354,5 +354,5 @@ PAGES = (
     Page("POST", f"/videos/{_ID}/delete", delete),
     Page("GET", f"/videos/{_ID}/original", original),
     Page("GET", f"/videos/{_ID}/copy", copy),
-    Page("GET", f"/videos/{_ID}/strips/{{track:int}}", strip),
+    Page("GET", f"/videos/{_ID}/strips/{{track}}", strip),
 )

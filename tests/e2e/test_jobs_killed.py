@@ -29,9 +29,9 @@ HERE: dict[str, Any] = {"collection": "club", "purpose": PURPOSE}
 
 @pytest.fixture
 def long_clip(demo_photos: Path, tmp_path: Path) -> Path:
-    """Twelve seconds of ana."""
+    """Five seconds of ana."""
     with Image.open(demo_photos / "obama3.jpg") as ana:
-        return write_clip(tmp_path / "long.mkv", [(ana.copy(), 150), (ana.copy(), 150)])
+        return write_clip(tmp_path / "long.mkv", [(ana.copy(), 60), (ana.copy(), 60)])
 
 
 def start_worker(cli: Cli) -> subprocess.Popen[bytes]:

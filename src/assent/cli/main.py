@@ -23,6 +23,7 @@ from assent.cli import (
     log,
     models,
     person,
+    redact,
     review,
     serve,
     timeline,
@@ -69,6 +70,7 @@ audit_runs.add_to(audit.app)
 for module in (person, consent, collection, review, jobs, models, keys, log, audit):
     app.add_typer(module.app)
 faces.add_to(app)
+app.command()(redact.redact)
 app.command("export")(person.export)
 app.command("calibrate")(calibrate.calibrate)
 app.command("demo")(demo.demo)

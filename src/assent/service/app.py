@@ -19,6 +19,8 @@ from assent.service import (
     detecting,
     enrolling,
     importing,
+    redacting,
+    redacting_videos,
     searching,
     verifying,
     watching,
@@ -33,6 +35,8 @@ from assent.service.importing import ImportedRow
 from assent.service.jobs import Jobs
 from assent.service.logbook import Logbook
 from assent.service.people import Consents, People
+from assent.service.redacting import RedactedPhoto, Redaction
+from assent.service.redacting_videos import RedactedVideo
 from assent.service.results import (
     AnnotatedPhoto,
     Comparison,
@@ -316,6 +320,39 @@ class Assent:
             result: the search's answer, made with ``thorough=True`` so that small faces are hidden too.
         """
         return annotating.annotate(self._ctx, image, result)
+
+    def redact_photo(self, source: Path, target: Path, asked: Redaction | None = None) -> RedactedPhoto:
+        """Write a copy of a photo with faces hidden (see ``assent.service.redacting.redact_photo``)."""
+        return redacting.redact_photo(self._ctx, source, target, asked or Redaction())
+
+    def redact_video(
+        self,
+        source: Path,
+        target: Path,
+        asked: Redaction | None = None,
+        *,
+        edit: Path | None = None,
+        looking: Callable[[float, float | None], None] | None = None,
+        writing: Callable[[float, float | None], None] | None = None,
+        stop: Callable[[], None] | None = None,
+        threads: int = 0,
+    ) -> RedactedVideo:
+        """Write a copy of a video with faces hidden (see ``assent.service.redacting_videos.redact_video``)."""
+        return redacting_videos.redact_video(
+            self._ctx,
+            source,
+            target,
+            asked or Redaction(),
+            edit=edit,
+            looking=looking,
+            writing=writing,
+            stop=stop,
+            threads=threads,
+        )
+
+    def check_redaction(self, asked: Redaction) -> None:
+        """Refuse early what could not be done (see ``assent.service.redacting.check_redaction``)."""
+        redacting.check_redaction(self._ctx, asked)
 
     def import_consents(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -122,6 +123,7 @@ class JobAnswer:
         job: where it stands.
         options: what was asked for.
         findings: all that names nobody; None until it has succeeded, and for kinds that find nothing.
+        summary: numbers, of kinds that make something; empty until it has succeeded.
         named: whom it found, as far as their consent is live now.
         has_output: whether there is a file to fetch.
     """
@@ -129,6 +131,7 @@ class JobAnswer:
     job: Job
     options: JsonObject
     findings: VideoFindings | None
+    summary: JsonObject
     named: tuple[NamedTrack, ...]
     has_output: bool
 
@@ -181,9 +184,10 @@ class Jobs:
         self._ctx.require(*chosen.roles)
         require_video_extra()
         asked: JsonObject = dict(options or {})
-        if chosen.is_search:
+        collection = asked["collection"] if chosen.is_search else asked.get("collection")
+        if collection is not None:
             people = asked.get("people") or ()
-            check_search(self._ctx, collection=asked["collection"], purpose=asked["purpose"], people=people)
+            check_search(self._ctx, collection=collection, purpose=asked["purpose"], people=people)
         if notice is not None:
             open_notifier(self._ctx.settings, notice.topic)
         job_id = video.job_id if isinstance(video, SealedUpload) else new_id()
@@ -197,7 +201,7 @@ class Jobs:
                 "options": asked,
                 "notice": None if notice is None else {"topic": notice.topic, "body": notice.body},
             },
-            collection_name=asked["collection"] if chosen.is_search else None,
+            collection_name=collection,
             key_id=None if caller is None else caller.id,
             token=None if token is None else token.token,
             request_sha256=None if token is None else token.request_sha256,
@@ -246,7 +250,7 @@ class Jobs:
             record = self._record(tx, job_id)
             if kind is not None and record.kind != kind:
                 raise NotFound("no job of this kind has this id")
-            result = tx.job_result(job_id)
+            findings, summary = _parsed(tx.job_result(job_id))
             named = [
                 _named(tx, record, match) for match in tx.job_matches(job_id) if "track" in match.details
             ]
@@ -254,7 +258,8 @@ class Jobs:
             return JobAnswer(
                 job=self._job(tx, record),
                 options=tx.job_parameters(job_id)["options"],
-                findings=None if not result else VideoFindings.from_json(result),
+                findings=findings,
+                summary=summary,
                 named=tuple(named),
                 has_output=tx.has_job_output(job_id),
             )
@@ -381,6 +386,13 @@ def _kind(name: str) -> JobKind:
 def _roles(kind: str) -> tuple[Role, ...]:
     """Of a kind that this version does not know, an admin's only."""
     return KINDS[kind].roles if kind in KINDS else ()
+
+
+def _parsed(result: bytes | None) -> tuple[VideoFindings | None, JsonObject]:
+    if not result:
+        return None, {}
+    found: JsonObject = json.loads(result)
+    return (None, found["summary"]) if "summary" in found else (VideoFindings.from_json(result), {})
 
 
 def _named(tx: Reading, record: JobRecord, match: MatchRecord) -> NamedTrack:

@@ -53,11 +53,6 @@ KINDS: Final = {
 }
 """By the end of the file's name."""
 
-VIDEO_SUFFIXES: Final = frozenset(
-    {*KINDS, ".avi", ".flv", ".m2ts", ".mpeg", ".mpg", ".mts", ".ogv", ".wmv", ".3gp", ".mxf"}
-) - {".gif"}
-"""Ends of names that are taken for videos in a folder. A GIF is asked whether it moves."""
-
 
 @dataclass(frozen=True, slots=True)
 class Encoder:

@@ -8,6 +8,7 @@ searched around its place by normalised correlation. Both work on a cut-out in w
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -176,7 +177,7 @@ def _change_of_scale(start: Float32, ends: Float32) -> float:
         return 1.0
     ratios = ((ends[i] - ends[j]) ** 2).sum(axis=1)[far] / before[far]
     middle = float(np.partition(ratios, len(ratios) // 2)[len(ratios) // 2])
-    return min(_MAX_SCALE, max(1 / _MAX_SCALE, middle**0.5))
+    return min(_MAX_SCALE, max(1 / _MAX_SCALE, math.sqrt(middle)))
 
 
 def _median(rows: Float32) -> Float32:

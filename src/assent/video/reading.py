@@ -8,7 +8,7 @@ compared with what came out: a packet whose time no frame has is a frame that co
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -132,16 +132,19 @@ class ClipReader:
             found.append(f"reading stopped at {self._last_time_s:.3f} s: {self._stopped}")
         return tuple(found)
 
-    def frames(self, long_side_px: int | None = None) -> Iterator[VideoFrame]:
+    def frames(
+        self, long_side_px: int | None = None, *, only: Collection[int] | None = None
+    ) -> Iterator[VideoFrame]:
         """Every frame, upright.
 
         Args:
             long_side_px: scale images down so that their longer side has at most so many pixels, which is cheaper than
                 the full conversion; None gives them at their own size.
+            only: indices of the frames that are wanted; None gives all.
         """
         converter = VideoReformatter()
         for item in self.items():
-            if isinstance(item, RawFrame):
+            if isinstance(item, RawFrame) and (only is None or item.index in only):
                 yield _as_shown(item, long_side_px, converter)
 
     def items(self, others: Sequence[Any] = ()) -> Iterator[RawFrame | av.Packet[Any]]:

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from assent.store import NewPair, Reading, Records, ReviewStatus, schema
+from assent.store import JobDone, NewJob, NewMatch, NewPair, Reading, Records, ReviewStatus, schema
 from assent.store.log import leaf_hash
+from assent.store.scope import new_id
 from tests.builders import Clock
 from tests.unit.store.builders import COLLECTION, agree, enrol, enrolled, make_collection
 from tests.unit.store.killing import killed_at_every_step
@@ -81,6 +82,11 @@ def check_agreement(reading: Reading) -> None:
         assert (review.status is ReviewStatus.PENDING) == bool(pairs_open)
         assert not ended & {pair.consent_id for pair in pairs_open}
         assert [reading.probe_picture(pair.id) for pair in pairs_open] == [b"probe"] * len(pairs_open)
+    for job in reading.jobs():
+        found_in = reading.job_matches(job.id)
+        assert not ended & {match.consent_id for match in found_in}
+        assert reading.has_job_output(job.id) == bool(found_in)
+        assert reading.job_result(job.id) == b"boxes"
     assert all(reading.access_secret(key.id) for key in reading.access_keys())
     keys = schema.person_keys
     found = reading._connection.execute(sa.select(keys.c.collection_id, keys.c.person_id)).all()
@@ -139,7 +145,7 @@ def copy_of(scratch: Path) -> Callable[[Path], Path]:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """p-1 with templates under two consents in two collections, a user and under review; p-2 with one."""
+    """p-1 with templates under two consents in two collections, a user, under review and shown in a video; p-2 with one."""
     folder = tmp_path_factory.mktemp("prepared")
     with open_in(folder) as records, records.transaction() as tx:
         make_collection(tx)
@@ -149,6 +155,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pair = NewPair(first.consent.person_id, first.consent.id, 90.0, 1e-4, 0.01, b"probe")
         tx.open_review("window", [pair], expires_at=tx.now + timedelta(days=7))
         tx.add_access_key("desk-1", ["admin"])
+        match = NewMatch(first.consent.person_id, first.consent.id, {"track": 0}, is_pictured=True)
+        tx.add_job(NewJob(new_id(), "timeline", {}), max_open=9)
+        job = tx.claim_job("w", lease=timedelta(hours=1), max_attempts=1, kinds=["timeline"])
+        assert job is not None
+        tx.finish_job(job.id, "w", JobDone(b"boxes", (match,), b"k" * 32))
         enrol(tx, "p-1", first.consent, 3, collection="window")
         enrol(tx, "p-1", agree(tx, "p-1"), 4)
         enrolled(tx, "p-2", 5)

@@ -69,6 +69,9 @@ class ExportAnswer(Shape):
     users: list[dict[str, Any]] = Field(
         description="Collections in which chosen photos count for the person."
     )
+    jobs: list[dict[str, Any]] = Field(
+        description="The videos in which they were found: job, when, and the consent; not what the video was."
+    )
     reviews: list[dict[str, Any]] = Field(
         description="Searches in which two people were asked about the person."
     )

@@ -20,6 +20,7 @@ from assent.errors import AssentError, UsageError, VideoTooLarge
 from assent.service.videolibrary import VideoUpload
 
 _FIELDS_BYTES: Final = 2**20
+_FIELD_BYTES: Final = 2**14
 _DISCARDED_BYTES: Final = 2**30
 _NONE: Final = "choose a video first; the file was empty or none"
 
@@ -161,7 +162,7 @@ class _SealingParser(MultiPartParser):
         is_token: Callable[[str], bool],
     ) -> None:
         super().__init__(
-            request.headers, stream, max_files=1, max_fields=MAX_FIELDS, max_part_size=_FIELDS_BYTES
+            request.headers, stream, max_files=1, max_fields=MAX_FIELDS, max_part_size=_FIELD_BYTES
         )
         self._upload = upload
         self._is_token = is_token

@@ -17,6 +17,7 @@ from assent.service.context import Context
 from assent.service.redacting import Redaction
 from assent.service.redacting_videos import redact_video
 from assent.service.segmenting import BlackFrames, segments
+from assent.service.videoedits import edit_video
 from assent.service.watching import check_length, check_size, details_of, watch, watch_faces
 from assent.store.access import Role
 from assent.store.jobvalues import NewMatch
@@ -99,8 +100,6 @@ def _timeline(ctx: Context, task: JobTask) -> JobYield:
 
 
 def _redaction(ctx: Context, task: JobTask) -> JobYield:
-    from assent.service.videoedits import edit_video
-
     made = edit_video(ctx, task)
     return JobYield(made.result, made.matches, made.output, "redacted.mp4")
 

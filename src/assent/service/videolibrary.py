@@ -24,6 +24,7 @@ from assent.vision.redact import RedactMethod
 
 _MOST_LOGGED: Final = 32
 _MAX_NAME: Final = 120
+_MEDIA_TYPES: Final = {".mp4": "video/mp4", ".webm": "video/webm", ".mov": "video/quicktime"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,8 +254,8 @@ class Videos:
         unanswered = sum(index not in before for index in manual)
         if unanswered and not by_hand:
             raise UsageError(
-                f"{unanswered} faces would stay visible that no search has confirmed; say that you know them and that "
-                "they agreed to be seen, or hide them"
+                f"expected faces that a search has confirmed to stay visible, got {unanswered} that none has; say that "
+                "you know them and that they agreed to be seen, or hide them"
             )
         num_shown = sum(state.choice == "keep" for state in edit.tracks)
         with self._ctx.records.transaction() as tx:
@@ -320,7 +321,12 @@ class Videos:
             raise JobNotReady(f"this job is {job.state}; its copy is there when it has succeeded")
         with self._ctx.records.reading() as tx:
             key, name = tx.job_output(job_id)
-        return _media(name, "video/mp4", output_path(self._ctx, job_id), key)
+        return _media(
+            name,
+            _MEDIA_TYPES.get(Path(name).suffix, "application/octet-stream"),
+            output_path(self._ctx, job_id),
+            key,
+        )
 
     def strip(self, job_id: str, track: int) -> bytes:
         """A few pictures of a track side by side, JPEG; of somebody who was named as long as they agree.

@@ -28,6 +28,7 @@ _LEAST_PROGRESS: Final = 0.03
 KINDS: Final = {
     "redact-all": "everyone hidden",
     "redact-others": "everyone hidden but those confirmed",
+    "redact": "everyone hidden but whoever was to be kept",
     "timeline": "who is in it and when",
     "face-search": "who is in it and when",
     "face-detection": "faces",

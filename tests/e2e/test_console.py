@@ -263,6 +263,8 @@ def every_page(stage: Stage, demo_photos: Path) -> list[str]:
         f"/consents/{ended.id}/receipt",
         "/photos?person=ana",
         "/search",
+        "/videos",
+        "/videos/new",
         "/collections",
         "/collection?name=club",
         "/collection/delete?name=club",

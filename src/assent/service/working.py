@@ -59,7 +59,7 @@ class Worker:
         self._elsewhere: set[str] = set()
 
     def run(self, should_stop: threading.Event, *, until_idle: bool = False) -> int:
-        """Work until told to stop; how many jobs were brought to an end.
+        """Work until told to stop; how many jobs were taken on.
 
         Args:
             should_stop: set from any thread; a job that runs is then given back undone.
@@ -69,13 +69,12 @@ class Worker:
         tidy(self._ctx)
         while not should_stop.is_set():
             try:
-                was_busy = self.work_once(should_stop) or self.tell_once()
+                has_worked = self.work_once(should_stop)
+                num_done += has_worked
+                if has_worked or self.tell_once():
+                    continue
             except StoreError as error:
                 _log.warning("the records cannot be used: %s", type(error).__name__)
-                was_busy = False
-            num_done += was_busy
-            if was_busy:
-                continue
             if until_idle:
                 break
             should_stop.wait(self._ctx.settings.job_poll_s)

@@ -48,7 +48,7 @@ KINDS: Final = {
     ".mov": ContainerKind("mov", _H264, "aac", "mov_text"),
     ".mkv": ContainerKind("matroska", _H264, "aac", "subrip"),
     ".webm": ContainerKind("webm", ("libvpx-vp9", "libvpx", "libsvtav1"), "libopus", "webvtt"),
-    ".ts": ContainerKind("mpegts", ("libx264", "libopenh264", "mpeg2video"), "aac", None),
+    ".ts": ContainerKind("mpegts", _H264, "aac", None),
     ".gif": ContainerKind("gif", ("gif",), None, None),
 }
 """By the end of the file's name."""
@@ -142,5 +142,5 @@ def _encoder(name: str, quality: Quality, *, is_full_range: bool) -> Encoder:
         return Encoder(name, "yuv420p", needs_even=True, bits_per_pixel=(0.2, 0.12, 0.06)[level])
     scale = ("2", "4", "8")[
         level
-    ]  # of MPEG-2 and MPEG-4, which have no constant quality but a constant quantiser
+    ]  # of MPEG-4, which has no constant quality but a constant quantiser
     return Encoder(name, "yuv420p", {"qmin": scale, "qmax": scale}, max_time_den=65_535)

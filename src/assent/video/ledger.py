@@ -46,7 +46,11 @@ class Ledger:
 
     def __init__(self, codec: str) -> None:
         self._is_vp8 = codec == _VP8
-        self._expected: list[tuple[int, int]] = []  # a heap of time and duration
+        self._expected: list[tuple[int, int, int]] = []  # a heap of run, time and duration
+        self._sent_run = self._came_run = (
+            0  # times may start anew at a key frame; each time they do, a run begins
+        )
+        self._latest: int | None = None
         self._first_key_pts: int | None = None
         self._has_fields = False
         self._reason: str | None = None
@@ -60,9 +64,14 @@ class Ledger:
             self._first_key_pts = packet.pts
         if packet.pts is None or self._has_fields:
             return
-        if self._first_key_pts is not None and packet.pts < self._first_key_pts:
+        is_leading = self._first_key_pts is not None and packet.pts < self._first_key_pts
+        if self._sent_run == 0 and is_leading and not packet.is_keyframe:
             return
-        heapq.heappush(self._expected, (packet.pts, packet.duration or 0))
+        if packet.is_keyframe and self._latest is not None and packet.pts <= self._latest:
+            self._sent_run += 1
+            self._latest = packet.pts
+        self._latest = packet.pts if self._latest is None else max(self._latest, packet.pts)
+        heapq.heappush(self._expected, (self._sent_run, packet.pts, packet.duration or 0))
 
     def failed(self, packet: av.Packet[Any] | None, reason: str) -> None:
         """The decoder complains; of which frame is not certain, except where packets have no time."""
@@ -89,8 +98,16 @@ class Ledger:
         for failed_pts, duration, reason in self._failures:
             yield Shown(failed_pts, duration, None, reason)
         self._failures.clear()
-        while self._expected and (pts is None or self._expected[0][0] < pts):
-            lost_pts, duration = heapq.heappop(self._expected)
+        here = None if pts is None else (self._run_of(pts), pts)
+        while self._expected and (here is None or self._expected[0][:2] < here):
+            _, lost_pts, duration = heapq.heappop(self._expected)
             yield Shown(lost_pts, duration, None, self._reason or _LOST)
-        if self._expected and self._expected[0][0] == pts:
+        if self._expected and self._expected[0][:2] == here:
             heapq.heappop(self._expected)
+
+    def _run_of(self, pts: int) -> int:
+        """The run that a frame belongs to: the one going on, unless only a later one expects it."""
+        runs = {run for run, expected, _ in self._expected if expected == pts}
+        if runs and self._came_run not in runs:
+            self._came_run = min(runs)
+        return self._came_run

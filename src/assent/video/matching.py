@@ -8,8 +8,7 @@ import numpy as np
 
 from assent.types import Float32
 
-LEAST_OVERLAP: Final = 0.3
-_LEAST_LOST: Final = 0.35
+LEAST_NEAR: Final = 0.35
 _MAX_GROWTH: Final = 2.0
 
 
@@ -38,7 +37,7 @@ def pairs(near: Float32, is_lost: list[bool]) -> list[tuple[int, int]]:
     """
     chosen: list[tuple[int, int]] = []
     left = near.copy()
-    while left.size and float(left.max()) >= _LEAST_LOST:
+    while left.size and float(left.max()) >= LEAST_NEAR:
         trail, found = (int(i) for i in np.unravel_index(int(left.argmax()), left.shape))
         best = float(left[trail, found])
         if is_lost[trail] and _has_rival(left, trail, found, best):

@@ -18,7 +18,6 @@ from typing import Any, Final, Self
 
 import av
 import av.container
-import av.logging
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 
@@ -34,8 +33,10 @@ MIN_SIDE_PX: Final = 16
 _FULL_RANGE: Final = 2  # FFmpeg's AVCOL_RANGE_JPEG
 _MAX_RATE: Final = 1000  # frames a second; what containers without a rate make up is higher
 _MAX_THREADS: Final = 16
+_MAX_SHORT_S: Final = 0.5  # a last frame is shown for a while
 
-av.logging.set_level(av.logging.PANIC)  # what is wrong with a file is said by us, once
+# FFmpeg's log is not switched on: PyAV's callback takes the interpreter's lock in the decoder's threads, and waits for
+# ever where the interpreter waits for these.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,6 +107,7 @@ class ClipReader:
         self._ledger = Ledger(self.facts.codec)
         self._stopped: str | None = None
         self._last_time_s = 0.0
+        self._is_short = False
 
     def __enter__(self) -> Self:
         return self
@@ -130,6 +132,11 @@ class ClipReader:
             )
         if self._stopped is not None:
             found.append(f"reading stopped at {self._last_time_s:.3f} s: {self._stopped}")
+        elif self._is_short:
+            found.append(
+                f"the picture ends at {self._last_time_s:.3f} s, the file says {self.facts.duration_s:.3f} s; it may "
+                "be cut short"
+            )
         return tuple(found)
 
     def frames(
@@ -173,6 +180,8 @@ class ClipReader:
                 continue
             yield RawFrame(index, shown_at, time_s, item.duration, picture, damage)
             index += 1
+        says_s = self.facts.duration_s
+        self._is_short = says_s is not None and says_s - self._last_time_s > _MAX_SHORT_S
 
     def _seek(self) -> None:
         """To the last key frame before ``start_s``; an index that is missing costs time, nothing else."""

@@ -19,7 +19,7 @@ from assent.vision.quality import PROBE_GATE, inter_ocular_px, judge, measure, y
 
 _FIRST_BIN_S: Final = 0.4
 _BETTER_BY: Final = 1.1  # of a guessed worth: a look at the frame itself costs milliseconds
-_AROUND: Final = 0.75  # of a box's sides, on each side of it in a crop: alignment turns and pads
+_AROUND: Final = 0.5  # of a box's sides, on each side of it in a crop: alignment turns and pads
 _LARGE_FACE_PX: Final = 200.0  # beyond it less is needed around it
 _ENOUGH_PX: Final = 60.0  # between the eyes: beyond it a larger face is no better
 

@@ -19,12 +19,14 @@ class AnalysisSettings:
         busy_change: mean change of a pixel between frames, of 255, from which on every frame gets a quick look.
         begin_score: a detection begins a track from this score on,
         continue_score: and continues one from this. Hiding everyone wants both low.
+        faint_score: enough where a face has long been followed and not detected, before it is given up.
         work_px: longer side of the pictures in which faces are followed.
         back_s: how long a face is followed backwards from where it was first detected.
         hold_s: how long a face that was lost stays covered where it was seen last.
         lead_s: how long it is covered before the first frame in which it could be followed.
         max_gap_s: a face found again within this time, and fitting, was the same all along.
-        max_unseen_s: a face followed by its pixels alone, never detected, is given up after this time.
+        max_unseen_s: a face followed by its pixels alone is looked at closely after this time, and given up if nothing
+            like a face is there.
         max_samples: of a track.
         sample_bytes: of all ended tracks together; beyond it tracks keep fewer, then the smallest faces none.
     """
@@ -38,6 +40,7 @@ class AnalysisSettings:
     busy_change: float = 8.0
     begin_score: float = 0.45
     continue_score: float = 0.25
+    faint_score: float = 0.15
     work_px: int = 640
     back_s: float = 2.0
     hold_s: float = 0.5
@@ -45,4 +48,4 @@ class AnalysisSettings:
     max_gap_s: float = 1.0
     max_unseen_s: float = 2.0
     max_samples: int = 8
-    sample_bytes: int = 250_000_000
+    sample_bytes: int = 120_000_000

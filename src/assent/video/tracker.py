@@ -9,7 +9,6 @@ two new ones begin, and again when they part.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -19,13 +18,13 @@ from assent.video.appearance import colours, is_other, is_same
 from assent.video.backwards import lead_of
 from assent.video.following import follow, likeness, patch
 from assent.video.looking import Looks, Schedule, look_at_frame, look_near
-from assent.video.matching import nearness, pairs
+from assent.video.matching import LEAST_NEAR, nearness, pairs
 from assent.video.pictures import Picture, picture_of
 from assent.video.samples import SampleBins, SampleBudget, sample_of, worth_of
 from assent.video.settings import AnalysisSettings
 from assent.video.shots import ShotFinder
-from assent.video.trails import Trail
-from assent.video.types import Sample, Seen
+from assent.video.trails import LiveTrack, Trail, live_track
+from assent.video.types import Seen
 from assent.vision.boxes import box_iou
 
 _STEP_LIKENESS: Final = 0.6  # from one frame to the next; less means something came between
@@ -35,28 +34,7 @@ _PARTED: Final = 0.03
 _SAME_FACE: Final = 0.45  # a detection that near to one already taken is the same face twice
 _MOST_LOOKS: Final = 4  # at doubtful faces, of one frame; the others wait a frame
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LiveTrack:
-    """A face as it is now.
-
-    Attributes:
-        number: of the track, in order of beginning.
-        box_xyxy: (4,) float32, pixels of the frame.
-        seen: how the box came about.
-        score: the detector's; NaN where it did not look or did not see.
-        age_s: since the track began.
-        is_lost: whether it is only held where it was seen last.
-        samples: the best faces so far, best first.
-    """
-
-    number: int
-    box_xyxy: Float32
-    seen: Seen
-    score: float
-    age_s: float
-    is_lost: bool
-    samples: tuple[Sample, ...]
+__all__ = ["LiveTrack", "Tracker"]
 
 
 class Tracker:
@@ -81,8 +59,8 @@ class Tracker:
         self._shots = ShotFinder()
         self._trails: list[Trail] = []
         self._history: deque[Picture] = deque()
-        self._began_s: dict[int, float] = {}
         self._last: Picture | None = None
+        self._first_s: float | None = None
         self._num_frames = 0
         self._num_trails = 0
 
@@ -121,11 +99,11 @@ class Tracker:
                     min_score=self._settings.continue_score,
                 )
             self.advance(picture, found, is_cut=is_cut)
-        return tuple(self._live(trail, time_s) for trail in self._trails)
+        return tuple(live_track(trail, time_s) for trail in self._trails)
 
     def skip(self, time_s: float) -> None:
         """A frame that could not be read."""
-        self._num_frames += 1
+        self._count(time_s)
         for trail in self._trails:
             trail.append(trail.box_xyxy, Seen.BRIDGED)
         self._give_up(time_s)
@@ -139,7 +117,7 @@ class Tracker:
             is_cut: whether a shot begins with it.
         """
         last, self._last = self._last, picture
-        self._num_frames += 1
+        self._count(picture.time_s)
         if is_cut or (last is not None and last.gray.shape != picture.gray.shape):
             self.end_all()
             last = None
@@ -150,6 +128,7 @@ class Tracker:
         else:
             for trail in doubtful[:_MOST_LOOKS]:
                 self._look_again(picture, trail)
+        self._look_before_giving_up(picture)
         self._give_up(picture.time_s)
         if self._is_whole_clip:
             self._remember(picture)
@@ -282,7 +261,6 @@ class Tracker:
         bins = SampleBins(self._settings.max_samples)
         trail = Trail(self._num_trails, picture.index, picture.time_s, box_xyxy, score, bins)
         self._num_trails += 1
-        self._began_s[trail.number] = picture.time_s
         self._trails.append(trail)
         return trail
 
@@ -323,32 +301,46 @@ class Tracker:
         self._trails.remove(trail)
         self._close(trail)
 
+    def _look_before_giving_up(self, picture: Picture) -> None:
+        """A face long followed and not detected may be turned away: the faintest sign of it is enough to go on."""
+        for trail in self._trails:
+            if trail.is_lost or picture.time_s - trail.seen_s <= self._settings.max_unseen_s:
+                continue
+            found = look_near(
+                self._engine, picture.image_rgb, trail.box_xyxy, min_score=self._settings.faint_score
+            )
+            if len(found) and nearness(trail.box_xyxy[None], found.boxes_xyxy).max() > LEAST_NEAR:
+                trail.seen_s = picture.time_s
+
     def _give_up(self, time_s: float) -> None:
         """Ends trails lost or undetected for too long, or gone from the picture, or a second time the same face."""
         settings = self._settings
         for trail in list(self._trails):
-            lost_frames = trail.last_frame - trail.sure_at
+            unsure_s = (trail.last_frame - trail.sure_at) * self._frame_s(time_s)
             if time_s - trail.seen_s > settings.max_unseen_s or (
-                trail.is_lost and lost_frames and time_s - self._time_of(trail, time_s) > settings.max_gap_s
+                trail.is_lost and unsure_s > settings.max_gap_s
             ):
                 self._end(trail)
 
-    def _time_of(self, trail: Trail, now_s: float) -> float:
-        """About when a trail was sure last, by the mean time of a frame."""
-        per_frame_s = now_s / max(1, self._num_frames - 1)
-        return now_s - (trail.last_frame - trail.sure_at) * per_frame_s
+    def _frame_s(self, now_s: float) -> float:
+        """The mean time from frame to frame so far; a camera's clock need not begin at 0."""
+        first_s = now_s if self._first_s is None else self._first_s
+        return (now_s - first_s) / max(1, self._num_frames - 1)
+
+    def _count(self, time_s: float) -> None:
+        if self._first_s is None:
+            self._first_s = time_s
+        self._num_frames += 1
 
     def _end(self, trail: Trail) -> None:
         """Takes a trail out; what it was held for too long is dropped."""
-        now_s = self._last.time_s if self._last is not None else 0.0
-        per_frame_s = now_s / max(1, self._num_frames - 1)
-        hold = round(self._settings.hold_s / per_frame_s) if per_frame_s > 0 else 0
+        frame_s = self._frame_s(self._last.time_s if self._last is not None else 0.0)
+        hold = round(self._settings.hold_s / frame_s) if frame_s > 0 else 0
         trail.cut_after(trail.sure_at + hold)
         self._trails.remove(trail)
         self._close(trail)
 
     def _close(self, trail: Trail) -> None:
-        self._began_s.pop(trail.number, None)
         if self._is_whole_clip:
             self._budget.add(trail.bins)
             self.ended.append(trail)
@@ -361,14 +353,3 @@ class Tracker:
         )
         while self._history and self._history[0].time_s < picture.time_s - self._settings.back_s:
             self._history.popleft()
-
-    def _live(self, trail: Trail, time_s: float) -> LiveTrack:
-        return LiveTrack(
-            trail.number,
-            trail.box_xyxy,
-            trail.seen,
-            trail.score,
-            time_s - self._began_s[trail.number],
-            trail.is_lost,
-            trail.bins.best_first(),
-        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,6 +21,7 @@ class Trail:
         first_frame: index of its first frame.
         anchor: index of the frame where it was detected last.
         sure_at: index of the last frame in which the detector or the pixels said where it is.
+        began_s: time of the frame in which it was first known.
         seen_s: time of ``anchor``.
         model: the face's patch at ``anchor``.
         colours: the face's colours at ``anchor``.
@@ -36,6 +38,7 @@ class Trail:
         self.first_frame = frame
         self.anchor = frame
         self.sure_at = frame
+        self.began_s = time_s
         self.seen_s = time_s
         self.model: Float32 = np.zeros((20, 16), np.float32)
         self.colours: Float32 = np.zeros(0, np.float32)
@@ -137,14 +140,43 @@ class Trail:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LiveTrack:
+    """A face as it is now.
+
+    Attributes:
+        number: of the track, in order of beginning.
+        box_xyxy: (4,) float32, pixels of the frame.
+        seen: how the box came about.
+        score: the detector's; NaN where it did not look or did not see.
+        age_s: since the track began.
+        is_lost: whether it is only held where it was seen last.
+        samples: the best faces so far, best first.
+    """
+
+    number: int
+    box_xyxy: Float32
+    seen: Seen
+    score: float
+    age_s: float
+    is_lost: bool
+    samples: tuple[Sample, ...]
+
+
+def live_track(trail: Trail, now_s: float) -> LiveTrack:
+    """A trail as it is now."""
+    return LiveTrack(
+        trail.number,
+        trail.box_xyxy,
+        trail.seen,
+        trail.score,
+        now_s - trail.began_s,
+        trail.is_lost,
+        trail.bins.best_first(),
+    )
+
+
 def widened(box_xyxy: Float32, margin: float) -> Float32:
     """A box with ``margin`` times its sides added on each side."""
     pad = (box_xyxy[2:] - box_xyxy[:2]) * np.float32(margin)
     return np.concatenate([box_xyxy[:2] - pad, box_xyxy[2:] + pad]).astype(np.float32)
-
-
-def hull(box_a_xyxy: Float32, box_b_xyxy: Float32) -> Float32:
-    """The smallest box around two."""
-    return np.concatenate(
-        [np.minimum(box_a_xyxy[:2], box_b_xyxy[:2]), np.maximum(box_a_xyxy[2:], box_b_xyxy[2:])]
-    ).astype(np.float32)

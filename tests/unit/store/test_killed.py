@@ -145,7 +145,7 @@ def copy_of(scratch: Path) -> Callable[[Path], Path]:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """p-1 with templates under two consents in two collections, a user, under review and shown in a video; p-2 with one."""
+    """p-1 with templates under two consents in two collections, a user, under review, in a video; p-2 with one."""
     folder = tmp_path_factory.mktemp("prepared")
     with open_in(folder) as records, records.transaction() as tx:
         make_collection(tx)

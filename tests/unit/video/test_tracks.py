@@ -61,6 +61,20 @@ def test_a_face_is_covered_from_its_first_to_its_last_frame(engine: FaceEngine, 
     assert all(np.isfinite(track.boxes_xyxy).all() for track in analysis.tracks)
 
 
+def test_a_face_is_covered_before_it_was_first_detected(engine: FaceEngine, first_head: Head) -> None:
+    def way(i: int) -> tuple[float, float]:
+        return 250.0 + i, 150.0
+
+    def board(i: int) -> Float32 | None:
+        return np.array([248, 148, 376, 300], np.float32) if i < 11 else None
+
+    analysis = analysed(engine, scene(30, (first_head, way), covered=board))
+    (track,) = analysis.tracks
+    first = track.first_frame + int(np.flatnonzero(track.seen == Seen.DETECTED)[0])
+    assert first > 12  # no look was due when it came into view
+    assert least_covered(analysis, first_head, way, range(11, 30)) > 0.98
+
+
 def test_a_cut_ends_every_track(engine: FaceEngine, first_head: Head, second_head: Head) -> None:
     here = scene(13, (first_head, lambda _: (250.0, 150.0)))
     there = scene(14, (second_head, lambda _: (250.0, 150.0)), seed=3)
@@ -103,10 +117,12 @@ def test_whoever_comes_out_in_anothers_place_is_another_track(
     engine: FaceEngine, first_head: Head, second_head: Head
 ) -> None:
     place = (250.0, 150.0)
-    board = np.array([230, 120, 430, 360], np.float32)
+    size = np.max([first_head.image_rgb.shape[1::-1], second_head.image_rgb.shape[1::-1]], axis=0)
+    board = np.array([*place, *(size + place)], np.float32)
     before = scene(30, (first_head, lambda _: place), covered=lambda i: board if i >= 20 else None)
     after = scene(50, (second_head, lambda _: place), covered=lambda i: board if i < 31 else None)[30:]
     analysis = analysed(engine, [*before, *after])
+    assert len(analysis.shots) == 1
     truth_change = 30
     for track in analysis.tracks:
         sure = np.flatnonzero(track.seen != Seen.BRIDGED) + track.first_frame

@@ -1,0 +1,130 @@
+"""``assent redact`` as people use it, on real clips and photographs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.clips import make_clip, times_of
+from tests.e2e.cli import PURPOSE, Cli
+
+
+@pytest.fixture(scope="session")
+def classroom(shared_data: Path) -> Path:
+    return shared_data / "video" / "classroom.gif"
+
+
+def test_look_correct_and_render_again(empty: Cli, classroom: Path, tmp_path: Path) -> None:
+    edit, page, sheet = tmp_path / "edit.json", tmp_path / "page.html", tmp_path / "sheet.png"
+    words = ("redact", classroom, tmp_path / "out.mp4", "--edit", edit, "--report", page, "--preview", sheet)
+    [first] = empty.json(*words)
+    assert first["is_analysed"]
+    assert first["num_hidden"] >= 4
+    assert first["num_shown"] == 0
+    assert times_of(tmp_path / "out.mp4") == times_of(classroom)
+    assert page.read_text().count("data:image/jpeg;base64,") >= 4
+    with Image.open(sheet) as made:
+        assert made.width > 1000
+    body = json.loads(edit.read_text())
+    body["tracks"][0]["decision"] = "keep"
+    body["added"] = [{"from_s": 0, "to_s": 9, "box_xyxy": [0, 0, 60, 60]}]
+    edit.write_text(json.dumps(body))
+    [second] = empty.json("redact", classroom, tmp_path / "out.mp4", "--edit", edit, "--force")
+    assert not second["is_analysed"]
+    assert (second["num_hidden"], second["num_shown"]) == (first["num_hidden"] - 1, 1)
+    other = make_clip(tmp_path / "other.mp4")
+    refused = empty("redact", other, tmp_path / "other-out.mp4", "--edit", edit)
+    assert refused.code == 2
+    assert "another clip" in refused.err
+
+
+def test_only_who_consented_stays_visible(club: Cli, group_photo: Path, tmp_path: Path) -> None:
+    kept = ("--keep-consented", "club", "-p", PURPOSE)
+    [done] = club.json("redact", group_photo, tmp_path / "out.jpg", *kept)
+    assert (done["people"], done["num_shown"]) == (["ana"], 1)
+    assert done["num_hidden"] >= 1
+    [named] = club.json(
+        "redact", group_photo, tmp_path / "bea.jpg", "--keep", "bea", "-c", "club", "-p", PURPOSE
+    )
+    assert named["num_shown"] == 0
+    consent = club.json("consent", "list", "ana")[0]["id"]
+    club.ok("consent", "withdraw", consent, "--yes")
+    [after] = club.json("redact", group_photo, tmp_path / "after.jpg", *kept)
+    assert after["num_shown"] == 0
+
+
+def test_a_folder_goes_on_where_it_was(empty: Cli, demo_photos: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("one.jpg", "two.jpg"):
+        with Image.open(demo_photos / "obama.jpg") as photo:
+            photo.convert("RGB").resize((300, 360)).save(folder / name)
+    (folder / "bad.mp4").write_text("no video")
+    first = empty("redact", folder, tmp_path / "out", "--jobs", "2", "--json")
+    assert first.code == 16
+    assert [item.get("refused") for item in json.loads(first.out)] == ["UnreadableVideo", None, None]
+    (tmp_path / "out" / "two.jpg").unlink()
+    again = json.loads(empty("redact", folder, tmp_path / "out", "--json").out)
+    assert ["skipped" in item for item in again] == [False, True, False]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"one.jpg", "two.jpg"}
+
+
+def test_bad_words_are_refused_before_any_work(empty: Cli, classroom: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.mp4"
+    for words, said in (
+        (("--keep", "ana"), "purpose"),
+        (("--keep", "ana", "-p", PURPOSE), "collection"),
+        (("--keep", "a", "--keep-consented", "b", "-p", PURPOSE), "either"),
+        (("--from", "3", "--to", "2"), "--to"),
+        (("--quality", "best"), "quality"),
+        (("--preview", tmp_path / "x.txt"), "PNG"),
+    ):
+        refused = empty("redact", classroom, target, *words)
+        assert refused.code == 2
+        assert said in refused.err
+    assert empty("redact", classroom, classroom, "--force").code == 2
+    assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 130)]
+)
+def test_ended_from_outside_there_is_no_half_copy(
+    sent: signal.Signals, code: int, tmp_path: Path, models_dir: Path
+) -> None:
+    source = make_clip(tmp_path / "in.mp4", times_ms=tuple(range(0, 20_000, 40)), width=192, height=128)
+    digest = source.read_bytes()
+    out = tmp_path / "copies"
+    environment = {
+        **os.environ,
+        "ASSENT_MODELS_DIR": str(models_dir),
+        "ASSENT_DATA_DIR": str(tmp_path / "data"),
+    }
+    command = [sys.executable, "-m", "assent", "redact", str(source), str(out / "out.mp4")]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        until = time.monotonic() + 120
+        while not list(out.glob(".out.mp4.*.part")) and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.02)
+        process.send_signal(sent)
+        assert process.wait(60) == code
+    assert not (out / "out.mp4").exists()
+    assert source.read_bytes() == digest
+    if sent != signal.SIGKILL:
+        assert not list(out.glob("*.part"))
+    # What was looked at is not looked at again.
+    assert (out / ".out.mp4.assent-work.json").exists()
+    finished = subprocess.run(
+        [*command, "--json"], env=environment, capture_output=True, text=True, check=True
+    )
+    assert json.loads(finished.stdout)[0]["is_analysed"] is False
+    assert {path.name for path in out.iterdir()} == {"out.mp4"}

@@ -90,7 +90,7 @@ def make_clip(
             frame = frame.reformat(format=video.pix_fmt)
             frame.pts = at if fmt != "gif" else at // 10
             frame.time_base = video.codec_context.time_base
-            frame.pict_type = 0  # type: ignore[assignment]
+            frame.pict_type = 0
             out.mux(video.encode(frame))
         out.mux(video.encode(None))
         for number, sound in enumerate(sounds):
@@ -107,7 +107,7 @@ def times_of(path: Path) -> list[float]:
     """When each frame is shown, by the container's own numbers, from the first on."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        found = [float((frame.pts or 0) * stream.time_base) for frame in container.decode(stream)]
+        found = [float((frame.pts or 0) * (stream.time_base or 0)) for frame in container.decode(stream)]
     return [time - found[0] for time in found]
 
 

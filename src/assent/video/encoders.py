@@ -140,7 +140,5 @@ def _encoder(name: str, quality: Quality, *, is_full_range: bool) -> Encoder:
         return Encoder(name, "yuv420p", {"preset": "10", "crf": ("26", "33", "42")[level]}, needs_even=True)
     if name == "libopenh264":
         return Encoder(name, "yuv420p", needs_even=True, bits_per_pixel=(0.2, 0.12, 0.06)[level])
-    scale = ("2", "4", "8")[
-        level
-    ]  # of MPEG-4, which has no constant quality but a constant quantiser
+    scale = ("2", "4", "8")[level]  # of MPEG-4, which has no constant quality but a constant quantiser
     return Encoder(name, "yuv420p", {"qmin": scale, "qmax": scale}, max_time_den=65_535)

@@ -10,6 +10,7 @@ import pytest
 from assent import Assent
 from assent.errors import AssentError, Forbidden, NotAuthenticated, NotFound, UsageError
 from assent.service.jobs import SealedUpload
+from assent.service.redacting import Redaction
 from assent.store import Role
 
 from .conftest import PURPOSE
@@ -162,6 +163,15 @@ def calls(assent: Assent, photos: Path) -> dict[str, tuple[set[Role], Callable[[
         "verify": (searcher, partial(assent.verify, "none.jpg", person="ana", **here)),
         "compare": (searcher, partial(assent.compare, "none.jpg", "none.jpg")),
         "detect": (searcher | enroller, partial(assent.detect, "none.jpg")),
+        "check_redaction": (searcher | enroller, partial(assent.check_redaction, Redaction())),
+        "redact_photo": (
+            searcher | enroller,
+            partial(assent.redact_photo, Path("none.jpg"), Path("out.jpg")),
+        ),
+        "redact_video": (
+            searcher | enroller,
+            partial(assent.redact_video, Path("none.mp4"), Path("out.mp4")),
+        ),
         "annotate": (searcher, partial(assent.annotate, "none.jpg", None)),  # type: ignore[arg-type]
         "calibrate": (none, partial(assent.calibrate, [], description="x")),
         "rotate_master_key": (none, assent.rotate_master_key),

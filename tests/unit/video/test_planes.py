@@ -31,7 +31,9 @@ def test_the_photos_veil_over_each_plane(method: RedactMethod) -> None:
         if method is RedactMethod.SOLID:
             assert (plane[20:48, 25:45] == 128).all()
         else:
-            expected = redact(np.dstack([was] * 3), BOX / 2, method=method, margin=0.0)[..., 0]
+            expected = redact(np.dstack([was] * 3), (BOX / 2).astype(np.float32), method=method, margin=0.0)[
+                ..., 0
+            ]
             assert (plane == expected).all()
             assert (plane != was).any()
 

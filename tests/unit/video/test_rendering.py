@@ -148,7 +148,7 @@ def test_a_clip_that_is_not_the_one_looked_at_is_not_written(tmp_path: Path) -> 
     source = make_clip(tmp_path / "in.mp4")
     for times in (np.arange(9) * 0.04, np.arange(11) * 0.04, np.arange(10) * 0.05):
         with pytest.raises(UnreadableVideo, match="looked at"):
-            render(source, tmp_path / "out.mp4", nowhere, times_s=times)
+            render(source, tmp_path / "out.mp4", nowhere, times_s=times.astype(np.float64))
     assert _entries(tmp_path) == {"in.mp4"}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from assent.errors import AssentError, NoLiveConsent, NotFound, TokenReused, TooManyJobs
+from assent.errors import AssentError, JobNotReady, NoLiveConsent, NotFound, TokenReused, TooManyJobs
 from assent.store import JobDone, JobState, NewJob, NewMatch, Records, schema
 from assent.store.scope import new_id
 from tests.builders import Clock
@@ -260,3 +260,80 @@ def test_who_wants_to_know_is_told_once_or_so_often(records: Records, clock: Clo
     with records.transaction() as tx:
         assert tx.claim_notice(lease=lease, max_attempts=2) is None  # given up
         assert not tx.has_due_notice()
+
+
+def test_a_job_is_done_once_more_with_other_decisions_and_kept_no_longer_for_it(
+    records: Records, clock: Clock
+) -> None:
+    job_id = add(records, kind="redact-all", has_upload=True)
+    with records.transaction() as tx, pytest.raises(JobNotReady):
+        tx.redo_job(job_id, result=b"new", log={})
+    claim(records, "w-1", kinds=["redact-all"])
+    finish(records, job_id, "w-1", output_key=bytes(32))
+    first_end = clock.at
+    clock.advance(days=6)
+    with records.transaction() as tx:
+        assert (tx.has_job_output(job_id), tx.job_files()[job_id]) == (True, (True, True))
+        assert tx.redo_job(job_id, result=b"new", log={"num_shown": 1}).state is JobState.QUEUED
+        assert (tx.has_job_output(job_id), tx.job_result(job_id)) == (False, None)
+        assert tx.job_earlier_result(job_id) == b"new"
+    assert claim(records, "w-2", kinds=["redact-all"]).attempts == 1
+    finish(records, job_id, "w-2", output_key=bytes(32))
+    with records.transaction() as tx:
+        assert (tx.job(job_id).ended_at, tx.job_result(job_id)) == (first_end, b"boxes")
+        assert [entry.kind for entry in tx.log_entries(kind="video.edited")] == ["video.edited"]
+    clock.advance(days=1)
+    with records.transaction() as tx:
+        assert tx.sweep_jobs(keep=timedelta(days=7)) == 1
+        assert tx.job_files() == {}
+
+
+def test_an_upload_is_kept_only_of_what_can_be_rendered_again(records: Records) -> None:
+    for kind, is_kept in (("redact-others", True), ("timeline", False)):
+        job_id = add(records, kind=kind, has_upload=True)
+        claim(records, "w-1", kinds=[kind])
+        finish(records, job_id, "w-1")
+        with records.transaction() as tx:
+            assert tx.job_files()[job_id] == (is_kept, False)
+    failed = add(records, kind="redact-others", has_upload=True)
+    claim(records, "w-1", kinds=["redact-others"])
+    with records.transaction() as tx:
+        tx.fail_job(failed, "w-1", "X", "x")
+        assert tx.job_files()[failed] == (False, False)
+        assert tx.job_earlier_result(failed) is None
+
+
+def test_whom_it_named_is_named_anew_each_time(records: Records) -> None:
+    with records.transaction() as tx:
+        consent = enrolled(tx, "p-1", 1).consent
+    job_id = add(records, kind="redact-others")
+    match = NewMatch(consent.person_id, consent.id, {"track": 0})
+    for is_pictured in (True, False):
+        claim(records, "w-1", kinds=["redact-others"])
+        finish(records, job_id, "w-1", replace(match, is_pictured=is_pictured), output_key=bytes(32))
+        with records.transaction() as tx:
+            [found] = tx.job_matches(job_id)
+            assert (found.is_pictured, found.details) == (is_pictured, {"track": 0})
+            if is_pictured:
+                tx.redo_job(job_id, result=b"new", log={})
+    with records.transaction() as tx:
+        tx.withdraw(consent.id)
+        assert (tx.job_matches(job_id), tx.has_job_output(job_id)) == ([], True)
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "succeeded"])
+def test_a_job_is_deleted_in_any_state_with_its_key(records: Records, state: str) -> None:
+    job_id = add(records)
+    if state != "queued":
+        claim(records, "w-1")
+    if state == "succeeded":
+        finish(records, job_id, "w-1", output_key=bytes(32))
+    with records.transaction() as tx:
+        tx.delete_job(job_id)
+        with pytest.raises(NotFound):
+            tx.job(job_id)
+        with pytest.raises(NotFound):
+            tx.delete_job(job_id)
+        assert not tx.renew_job(job_id, "w-1", lease=LEASE, progress=0.5)
+        assert [entry.kind for entry in tx.log_entries(kind="job.deleted")] == ["job.deleted"]
+    assert not finish(records, job_id, "w-1")

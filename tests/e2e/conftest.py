@@ -13,9 +13,13 @@ from PIL import Image
 
 from assent.config import Settings
 from tests.builders import add_profile
+from tests.e2e import consoles
 from tests.e2e.cli import PURPOSE, Cli
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Playwright
+
+    from assent import Assent
     from assent.vision.engine import FaceEngine
     from tests.e2e.wire import Wire
 
@@ -103,3 +107,30 @@ def empty_wire(tmp_path: Path, models_dir: Path, engine: FaceEngine) -> Iterator
     add_profile(settings, engine.model_digest)
     with Assent(settings=settings, actor="tester", engine=engine) as assent, running(assent) as wire:
         yield wire
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        yield driver
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    """One browser for all tests; each has a profile of its own in it."""
+    browser = playwright.chromium.launch(executable_path=consoles.CHROMIUM, args=consoles.ARGUMENTS)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def stage(assent: Assent, chromium: Browser) -> Iterator[consoles.Stage]:
+    """An empty console; nothing on its pages may break, complain or ask another host."""
+    with consoles.serve(assent) as address:
+        watch = consoles.Watch(address)
+        yield consoles.Stage(assent, address, watch, chromium)
+        for context in list(chromium.contexts):
+            context.close()
+    assert (watch.errors, watch.elsewhere) == ([], [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import os
 import shutil
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from PIL import Image
@@ -20,10 +21,14 @@ from starlette.applications import Starlette
 from assent import Assent
 from assent.console import console_routes
 from assent.store.access import NewAccessKey
+from tests.builders import agree
 
 if TYPE_CHECKING:
-    from playwright.sync_api import ConsoleMessage, Page
+    from playwright.sync_api import Browser, ConsoleMessage, Page
 
+PURPOSE = "club-photos"
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
+DESKTOP: dict[str, Any] = {"viewport": {"width": 1200, "height": 800}}
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = [
     "--no-sandbox",
@@ -138,3 +143,46 @@ def make_video(photo: Path, video: Path) -> Path:
     frame.save(buffer, format="JPEG", quality=95)
     video.write_bytes(buffer.getvalue() * 30)
     return video
+
+
+@dataclass
+class Stage:
+    """A console, and browsers that are watched."""
+
+    assent: Assent
+    address: str
+    watch: Watch
+    browser: Browser
+
+    def page(self, *roles: str, holder: str = "ada", **options: Any) -> Page:
+        """A new profile's page, signed in."""
+        page = self.blank(self.browser, **options)
+        sign_in(page, self.address, self.assent.access.make(holder, roles or ("admin",)))
+        return page
+
+    def blank(self, browser: Browser, **options: Any) -> Page:
+        context = browser.new_context(**{**DESKTOP, **options})
+        context.set_default_timeout(20_000)
+        return self.watch.over(context.new_page())
+
+    def enrol(
+        self, ref: str, photos: list[Path], *, collection: str = "club", purpose: str = PURPOSE
+    ) -> None:
+        agree(self.assent, ref, purpose=purpose)
+        for photo in photos:
+            self.assent.enrol(photo, person=ref, collection=collection)
+
+
+def axe_script() -> str:
+    spec = importlib.util.find_spec("axe_core_python")
+    assert spec
+    assert spec.origin
+    return (Path(spec.origin).parent / "axe.min.js").read_text("utf-8")
+
+
+def assert_accessible(page: Page, script: str) -> None:
+    page.evaluate(script)
+    options = "{resultTypes: ['violations'], rules: {'region': {enabled: true}}}"
+    found: Any = page.evaluate(f"axe.run(document, {options}).then((found) => found.violations)")
+    problems = [(item["id"], [node["html"][:120] for node in item["nodes"]]) for item in found]
+    assert problems == [], page.url

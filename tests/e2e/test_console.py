@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import io
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,72 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from assent import Assent
 from tests.builders import agree
 from tests.e2e import consoles
+from tests.e2e.consoles import PHONE, Stage, assert_accessible, axe_script
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Playwright
+    from playwright.sync_api import Page, Playwright
 
 pytestmark = pytest.mark.skipif(bool(consoles.why_no_browser()), reason=consoles.why_no_browser())
 PURPOSE = "club-photos"
-PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
-DESKTOP: dict[str, Any] = {"viewport": {"width": 1200, "height": 800}}
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        yield driver
-
-
-@pytest.fixture(scope="module")
-def chromium(playwright: Playwright) -> Iterator[Browser]:
-    """One browser for all tests; each has a profile of its own in it."""
-    browser = playwright.chromium.launch(executable_path=consoles.CHROMIUM, args=consoles.ARGUMENTS)
-    yield browser
-    browser.close()
-
-
-@dataclass
-class Stage:
-    """A console, and browsers that are watched."""
-
-    assent: Assent
-    address: str
-    watch: consoles.Watch
-    browser: Browser
-
-    def page(self, *roles: str, holder: str = "ada", **options: Any) -> Page:
-        """A new profile's page, signed in."""
-        page = self.blank(self.browser, **options)
-        consoles.sign_in(page, self.address, self.assent.access.make(holder, roles or ("admin",)))
-        return page
-
-    def blank(self, browser: Browser, **options: Any) -> Page:
-        context = browser.new_context(**{**DESKTOP, **options})
-        context.set_default_timeout(20_000)
-        return self.watch.over(context.new_page())
-
-    def enrol(
-        self, ref: str, photos: list[Path], *, collection: str = "club", purpose: str = PURPOSE
-    ) -> None:
-        agree(self.assent, ref, purpose=purpose)
-        for photo in photos:
-            self.assent.enrol(photo, person=ref, collection=collection)
-
-
-@pytest.fixture
-def stage(assent: Assent, chromium: Browser) -> Iterator[Stage]:
-    """An empty console; nothing on its pages may break, complain or ask another host."""
-    with consoles.serve(assent) as address:
-        watch = consoles.Watch(address)
-        yield Stage(assent, address, watch, chromium)
-        for context in list(chromium.contexts):
-            context.close()
-    assert (watch.errors, watch.elsewhere) == ([], [])
 
 
 def picture(page: Page) -> Image.Image:
@@ -322,6 +263,8 @@ def every_page(stage: Stage, demo_photos: Path) -> list[str]:
         f"/consents/{ended.id}/receipt",
         "/photos?person=ana",
         "/search",
+        "/videos",
+        "/videos/new",
         "/collections",
         "/collection?name=club",
         "/collection/delete?name=club",
@@ -333,21 +276,6 @@ def every_page(stage: Stage, demo_photos: Path) -> list[str]:
         f"/key/revoke?id={key.key.id}",
         "/person?id=nobody",
     ]
-
-
-def axe_script() -> str:
-    spec = importlib.util.find_spec("axe_core_python")
-    assert spec
-    assert spec.origin
-    return (Path(spec.origin).parent / "axe.min.js").read_text("utf-8")
-
-
-def assert_accessible(page: Page, script: str) -> None:
-    page.evaluate(script)
-    options = "{resultTypes: ['violations'], rules: {'region': {enabled: true}}}"
-    found: Any = page.evaluate(f"axe.run(document, {options}).then((found) => found.violations)")
-    problems = [(item["id"], [node["html"][:120] for node in item["nodes"]]) for item in found]
-    assert problems == [], page.url
 
 
 @pytest.mark.parametrize(

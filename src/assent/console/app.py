@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from assent.console.forms import Form, FormMalformed, FormTooLarge, read_form
+from assent.console.receiving import NoFormToken, ReceivedVideo, receive_video
 from assent.console.rendering import STATIC_PATH, ConsoleFiles, Pages
 from assent.console.security import PAGE_HEADERS, SESSION, FormTokens, is_cross_site, read_cookie
 from assent.console.sessions import Session, Sessions
@@ -29,6 +30,8 @@ from assent.store.access import AccessKey
 
 MAX_FORM_BYTES = 4 * 2**20
 """Largest form without a picture: a notice of 1 MiB in base64, and then some."""
+MAX_RECEIVING = 4
+"""Videos that come in at once."""
 _OVERHEAD_BYTES = MAX_FORM_BYTES
 _log = logging.getLogger("assent.console")
 
@@ -65,11 +68,15 @@ class Console:
         self._sessions = sessions
         self._tokens = FormTokens()
         self._shared = Shared(Pages())
+        self._num_receiving = 0
         self.door = Door(assent, sessions, throttle, self._tokens, self._shared.pages)
 
     def route(self, page: Page) -> Route:
         """The route of one address."""
-        endpoint = self._looking(page) if page.method == "GET" else self._doing(page)
+        if page.method == "GET":
+            endpoint = self._looking(page)
+        else:
+            endpoint = self._receiving(page) if page.takes_video else self._doing(page)
         return Route(page.path, endpoint, methods=[page.method], name=f"console:{page.method}:{page.path}")
 
     async def nothing(self, _: Request) -> Response:
@@ -113,6 +120,39 @@ class Console:
 
         return endpoint
 
+    def _receiving(self, page: Page) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            # The same questions as for every form, asked before the first byte of the video is taken.
+            if is_cross_site(request):
+                return self._refuse(HTTPStatus.FORBIDDEN, _FROM_ELSEWHERE)
+            found = await run_in_threadpool(self._who, request)
+            if found is None:
+                return _to_sign_in(request)
+            if self._num_receiving >= MAX_RECEIVING:
+                return self._refuse(
+                    HTTPStatus.SERVICE_UNAVAILABLE, "Other videos are being sent; try again in a minute."
+                )
+            self._num_receiving += 1
+            cookie = read_cookie(request, SESSION)
+            try:
+                received = await receive_video(
+                    request,
+                    begin=self._assent.acting_as(found[1]).videos.receive,
+                    is_token=lambda token: self._tokens.is_of(token, cookie),
+                    max_bytes=self._assent.settings.max_video_bytes,
+                )
+            except NoFormToken:
+                return self._refuse(HTTPStatus.FORBIDDEN, _FROM_ELSEWHERE)
+            except FormMalformed:
+                return self._refuse(HTTPStatus.BAD_REQUEST, "That is not a form of this console.")
+            except ClientDisconnect:
+                return Response(status_code=HTTPStatus.BAD_REQUEST)
+            finally:
+                self._num_receiving -= 1
+            return await run_in_threadpool(self._answer, page, request, *found, received.form, received)
+
+        return endpoint
+
     def _who(self, request: Request) -> tuple[Session, AccessKey] | None:
         """The session of a request and its key, as the key is now; None for nobody."""
         token = read_cookie(request, SESSION)
@@ -125,7 +165,15 @@ class Console:
             return None
         return session, found[0]
 
-    def _answer(self, page: Page, request: Request, session: Session, key: AccessKey, form: Form) -> Response:
+    def _answer(
+        self,
+        page: Page,
+        request: Request,
+        session: Session,
+        key: AccessKey,
+        form: Form,
+        received: ReceivedVideo | None = None,
+    ) -> Response:
         visit = Visit(
             request=request,
             assent=self._assent.acting_as(key),
@@ -134,6 +182,8 @@ class Console:
             form=form,
             form_token=self._tokens.make(read_cookie(request, SESSION)),
             shared=self._shared,
+            upload=None if received is None else received.upload,
+            upload_error=None if received is None else received.error,
         )
         try:
             return page.view(visit)

@@ -26,11 +26,16 @@ from assent.errors import (
     Forbidden,
     ImageError,
     ImageTooLarge,
+    JobError,
     NotFound,
     ReviewError,
+    TooManyJobs,
     UsageError,
+    VideoError,
+    VideoTooLarge,
 )
 from assent.service import Assent
+from assent.service.videolibrary import VideoUpload
 from assent.store.access import AccessKey, Role
 
 # The first that fits counts; what is in none of these is the server's own trouble.
@@ -41,6 +46,10 @@ _STATUS: tuple[tuple[type[AssentError], HTTPStatus], ...] = (
     (AlreadyExists, HTTPStatus.CONFLICT),
     (ReviewError, HTTPStatus.CONFLICT),
     (ImageTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    (VideoTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    (JobError, HTTPStatus.CONFLICT),
+    (TooManyJobs, HTTPStatus.CONFLICT),
+    (VideoError, HTTPStatus.BAD_REQUEST),
     (UsageError, HTTPStatus.BAD_REQUEST),
     (ImageError, HTTPStatus.BAD_REQUEST),
     (FaceError, HTTPStatus.BAD_REQUEST),
@@ -50,6 +59,7 @@ _STATUS: tuple[tuple[type[AssentError], HTTPStatus], ...] = (
 
 NAVIGATION = (
     ("/search", "Search", (Role.SEARCHER,)),
+    ("/videos", "Videos", (Role.SEARCHER, Role.ENROLLER)),
     ("/people", "People", (Role.ENROLLER,)),
     ("/reviews", "Reviews", (Role.REVIEWER, Role.SEARCHER)),
     ("/collections", "Collections", (Role.ENROLLER, Role.SEARCHER)),
@@ -100,6 +110,8 @@ class Visit:
         form: what was submitted; empty for a page that is only looked at.
         form_token: for the forms of the page that answers.
         shared: what all visits have in common.
+        upload: a video that came with the form, sealed already.
+        upload_error: why it was not taken.
     """
 
     request: Request
@@ -109,6 +121,8 @@ class Visit:
     form: Form
     form_token: str
     shared: Shared
+    upload: VideoUpload | None = None
+    upload_error: AssentError | None = None
 
     def query(self, name: str) -> str:
         """A value of the address after the question mark; empty where it is absent."""
@@ -117,6 +131,10 @@ class Visit:
     def may(self, *roles: str) -> bool:
         """Whether the key has one of these roles, for what is shown; the service decides what is done."""
         return self.key.has(*(Role(role) for role in roles))
+
+    def part(self, name: str) -> str:
+        """A part of the address that varies."""
+        return str(self.request.path_params[name])
 
     def require(self, *roles: Role) -> None:
         """Refuse a page that would only lead to a refusal.
@@ -184,12 +202,14 @@ class Page:
         path: with ``{name}`` for what varies.
         view: what answers.
         takes_files: whether its form may be as large as a picture.
+        takes_video: whether its form brings a video, which is sealed as it comes.
     """
 
     method: str
     path: str
     view: View
     takes_files: bool = False
+    takes_video: bool = False
 
 
 def address(path: str, **query: str) -> str:

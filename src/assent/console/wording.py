@@ -88,3 +88,31 @@ def plural(count: int, one: str, many: str = "") -> str:
         '2 photos'
     """
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def clock(seconds: float) -> str:
+    """A moment of a video.
+
+    Example:
+        >>> clock(3.25), clock(3723.0)
+        ('0:03.2', '1:02:03.0')
+    """
+    tenths = int(seconds * 10 + 1e-6)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    tail = f"{rest // 10:02}.{rest % 10}"
+    return f"{hours}:{minutes:02}:{tail}" if hours else f"{minutes}:{tail}"
+
+
+def about(seconds: float) -> str:
+    """How long something will take, roughly.
+
+    Example:
+        >>> about(8), about(130)
+        ('about 10 seconds', 'about 2 minutes')
+    """
+    if seconds < 55:
+        return f"about {max(10, round(seconds / 10) * 10)} seconds"
+    if seconds < 3300:
+        return f"about {plural(max(1, round(seconds / 60)), 'minute')}"
+    return f"about {plural(max(1, round(seconds / 3600)), 'hour')}"

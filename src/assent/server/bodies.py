@@ -107,6 +107,24 @@ class BodyReader:
             self.release()
             raise
 
+    def streaming(self) -> Receive:
+        """ASGI's receive for an app that reads the body itself and keeps none of it; too slow a client is gone.
+
+        How much is read is the app's matter.
+        """
+        self._started_s = asyncio.get_running_loop().time()
+
+        async def receive() -> Message:
+            if self._is_at_end:
+                return await self._receive()
+            try:
+                chunk = await self._next()
+            except (BodyTooSlow, ClientGone):
+                return {"type": "http.disconnect"}
+            return {"type": "http.request", "body": chunk, "more_body": not self._is_at_end}
+
+        return receive
+
     def release(self) -> None:
         """The body is not held any more."""
         self._budget.give_back(self._num_held)

@@ -74,6 +74,9 @@ class Gate:
             reader.release()
 
     async def _serve(self, visit: _Visit, reader: BodyReader) -> None:
+        if visit.room.is_streamed(visit.scope["method"], visit.scope["path"]):
+            await visit.room.app(visit.scope, reader.streaming(), visit.send)
+            return
         body = await reader.read(visit.room.max_body_bytes)
         if visit.room.is_free(visit.scope["path"]):
             await visit.room.app(visit.scope, visit.replaying(body), visit.send)

@@ -31,6 +31,8 @@ class Room:
         shape: how the server's own refusals look to this room's clients.
         max_body_bytes: of a request.
         free_paths: what begins so computes nothing and needs no place: style sheets and the like.
+        streamed_paths: bodies of ``POST`` to these go to the app as they come, which limits and does not keep them; as
+            they take long and little work, they need no place.
     """
 
     name: str
@@ -38,6 +40,11 @@ class Room:
     shape: Shape
     max_body_bytes: int
     free_paths: tuple[str, ...] = ()
+    streamed_paths: tuple[str, ...] = ()
+
+    def is_streamed(self, method: str, path: str) -> bool:
+        """Whether a request's body is not read before its app is called."""
+        return method == "POST" and path in self.streamed_paths
 
     def is_free(self, path: str) -> bool:
         """Whether a request is answered without waiting for a place."""
@@ -67,7 +74,14 @@ class Rooms:
             Room(
                 "rest", _mounted(rest, REST_PATH), in_rest, max_upload_bytes, (f"{REST_PATH}/openapi.json",)
             ),
-            Room("console", console, as_page, max_upload_bytes, ("/static/", "/favicon.ico")),
+            Room(
+                "console",
+                console,
+                as_page,
+                max_upload_bytes,
+                ("/static/", "/favicon.ico"),
+                ("/videos",),
+            ),
         )
 
     def room_for(self, method: str, path: str) -> Room:

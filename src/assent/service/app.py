@@ -49,6 +49,7 @@ from assent.service.results import (
 from assent.service.reviewing import Reviews
 from assent.service.searching import Faces
 from assent.service.users import Users
+from assent.service.videolibrary import Videos
 from assent.service.watching import Timeline
 from assent.service.working import Worker
 from assent.store.access import AccessKey, Role
@@ -93,6 +94,7 @@ class Assent:
         collections: make, list, delete collections; set their policy.
         users: people of whom somebody said which photos count.
         jobs: what takes longer than a request, and what came of it.
+        videos: those that were sent to be looked at; who is hidden in their copies.
         reviews: what two people must look at before a search names anybody.
         access: keys for whoever asks over the network.
         logbook: the record of acts: list, sign, verify, prove, export.
@@ -125,6 +127,7 @@ class Assent:
         self.users = Users(ctx)
         self.reviews = Reviews(ctx)
         self.jobs = Jobs(ctx)
+        self.videos = Videos(ctx, self.jobs)
         self.access = AccessKeys(ctx)
         self.logbook = Logbook(ctx)
         self.models: ModelStore = ctx.models

@@ -30,6 +30,17 @@ def output_path(ctx: Context, job_id: str) -> Path:
     return ctx.settings.jobs_path / f"{job_id}.out"
 
 
+def kept_path(ctx: Context, job_id: str, name: str) -> Path:
+    """Where something else that is kept with a job's result lies, sealed.
+
+    Args:
+        ctx: the open data folder.
+        job_id: which job.
+        name: unique among its files.
+    """
+    return ctx.settings.jobs_path / f"{job_id}.{name}.kept"
+
+
 def scratch_path(ctx: Context, job_id: str, worker: str) -> Path:
     """The folder that a worker uses while it does a job: what is in it is not sealed."""
     return ctx.settings.jobs_path / f"{job_id}.{worker}.work"
@@ -46,7 +57,7 @@ def tidy(ctx: Context) -> None:
         if path.suffix == ".work":
             if _is_abandoned(path):
                 shutil.rmtree(path, ignore_errors=True)
-        elif path.suffix in (".in", ".out", ".part") and _is_needless(path, needed):
+        elif path.suffix in (".in", ".out", ".kept", ".part") and _is_needless(path, needed):
             path.unlink(missing_ok=True)
 
 
@@ -55,7 +66,8 @@ def _is_needless(path: Path, needed: dict[str, tuple[bool, bool]]) -> bool:
     if job_id not in needed or path.suffix == ".part":
         return _age_s(path) > _LEAST_AGE_S
     has_upload, has_output = needed[job_id]
-    return not (has_upload if path.suffix == ".in" else has_output)
+    # what is kept beside a result is kept as long as the video that it was made of
+    return not (has_output if path.suffix == ".out" else has_upload)
 
 
 def _is_abandoned(path: Path) -> bool:

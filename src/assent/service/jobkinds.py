@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +17,8 @@ from assent.service.context import Context
 from assent.service.redacting import Redaction
 from assent.service.redacting_videos import redact_video
 from assent.service.segmenting import BlackFrames, segments
-from assent.service.watching import NamedTrack, check_length, check_size, watch, watch_faces
+from assent.service.videoedits import edit_video
+from assent.service.watching import check_length, check_size, details_of, watch, watch_faces
 from assent.store.access import Role
 from assent.store.jobvalues import NewMatch
 from assent.types import JsonObject
@@ -30,6 +31,7 @@ class JobTask:
     """One job as its kind's function gets it.
 
     Attributes:
+        job_id: which.
         video: a file that can be read while the function runs; it has no name that means anything.
         options: what was asked for, as it was submitted.
         folder: an empty folder of its own, for an output; what is left there is destroyed.
@@ -37,6 +39,7 @@ class JobTask:
         stop: to be called often; raises where the job is cancelled, or no longer this worker's.
     """
 
+    job_id: str
     video: Path
     options: JsonObject
     folder: Path
@@ -96,15 +99,9 @@ def _timeline(ctx: Context, task: JobTask) -> JobYield:
     return JobYield(found.findings.to_json(), matches)
 
 
-def details_of(named: NamedTrack) -> JsonObject:
-    """What is kept, sealed, of a match."""
-    candidate = asdict(named.candidate)
-    kept = ("similarity", "score", "fmr_at_score", "expected_false_candidates", "num_templates")
-    return {
-        "track": named.track,
-        "is_confirmed": named.is_confirmed,
-        **{name: candidate[name] for name in kept},
-    }
+def _redaction(ctx: Context, task: JobTask) -> JobYield:
+    made = edit_video(ctx, task)
+    return JobYield(made.result, made.matches, made.output, "redacted.mp4")
 
 
 def _faces(ctx: Context, task: JobTask) -> JobYield:
@@ -185,6 +182,8 @@ KINDS: Final[dict[str, JobKind]] = {
         JobKind("face-detection", _faces, _EVERYBODY, False),
         JobKind("person-tracking", _faces, _EVERYBODY, False),
         JobKind("segment-detection", _segments, _EVERYBODY, False),
+        JobKind("redact-all", _redaction, _EVERYBODY, False),
+        JobKind("redact-others", _redaction, (Role.SEARCHER,), True),
     )
 }
 """Every kind, by its name; a new one is one more row."""

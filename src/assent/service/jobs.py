@@ -42,6 +42,21 @@ class StoredVideo:
 
 
 @dataclass(frozen=True, slots=True)
+class SealedUpload:
+    """A video that was sealed while it came in.
+
+    Attributes:
+        job_id: of the job that it is for.
+        key: what it is sealed with.
+        num_bytes: of the video.
+    """
+
+    job_id: str
+    key: bytes = field(repr=False)
+    num_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Who is to be told when a job ends, and what.
 
@@ -136,7 +151,7 @@ class Jobs:
     def submit(
         self,
         kind: str,
-        video: StoredVideo | bytes,
+        video: StoredVideo | SealedUpload | bytes,
         *,
         options: JsonObject | None = None,
         token: RepeatToken | None = None,
@@ -147,7 +162,8 @@ class Jobs:
 
         Args:
             kind: one of ``KINDS``.
-            video: where it is, or its encoded bytes, which are sealed until the job has ended.
+            video: where it is, or its encoded bytes, which are sealed until the job has ended; or what
+                ``Videos.receive`` gave.
             options: what the kind takes; kinds that search need ``collection`` and ``purpose``.
             token: makes a repeated request one job.
             notice: who is told when it ends.
@@ -174,7 +190,7 @@ class Jobs:
             check_search(self._ctx, collection=collection, purpose=asked["purpose"], people=people)
         if notice is not None:
             open_notifier(self._ctx.settings, notice.topic)
-        job_id = new_id()
+        job_id = video.job_id if isinstance(video, SealedUpload) else new_id()
         place = self._place(job_id, video, objects or self._objects)
         caller = self._ctx.caller
         new = NewJob(
@@ -189,7 +205,7 @@ class Jobs:
             key_id=None if caller is None else caller.id,
             token=None if token is None else token.token,
             request_sha256=None if token is None else token.request_sha256,
-            has_upload=isinstance(video, bytes),
+            has_upload=not isinstance(video, StoredVideo),
             wants_notice=notice is not None,
         )
         try:
@@ -323,14 +339,18 @@ class Jobs:
             message=tx.job_message(record.id),
         )
 
-    def _place(self, job_id: str, video: StoredVideo | bytes, objects: ObjectStore) -> JsonObject:
+    def _place(
+        self, job_id: str, video: StoredVideo | SealedUpload | bytes, objects: ObjectStore
+    ) -> JsonObject:
         """What the job's parameters say of where its video is; an upload is sealed on the way."""
         limit = self._ctx.settings.max_video_bytes
-        size = (
-            len(video)
-            if isinstance(video, bytes)
-            else objects.size(video.bucket, video.key, version=video.version)
-        )
+        match video:
+            case bytes():
+                size = len(video)
+            case SealedUpload():
+                size = video.num_bytes
+            case StoredVideo():
+                size = objects.size(video.bucket, video.key, version=video.version)
         if not size:
             raise UsageError("expected a video, got an empty file; send the video's bytes")
         if size > limit:
@@ -340,6 +360,8 @@ class Jobs:
             )
         if isinstance(video, StoredVideo):
             return {"bucket": video.bucket, "key": video.key, "version": video.version}
+        if isinstance(video, SealedUpload):
+            return {"upload_key": video.key.hex()}
         path, key = upload_path(self._ctx, job_id), secrets.token_bytes(32)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         seal_file(path, key, [video])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from assent.service.images import require_file
 from assent.service.results import Candidate
 from assent.service.videos import check_search, search_tracks
 from assent.store.access import Role
+from assent.types import JsonObject
 from assent.video.types import Analysis, Progress
 
 
@@ -142,6 +143,17 @@ def watch(
         for candidate in track.candidates
     )
     return Watched(findings_of(analysis, answers=result.tracks, search=SearchFacts.of(result)), named)
+
+
+def details_of(named: NamedTrack) -> JsonObject:
+    """What is kept, sealed, of a match."""
+    candidate = asdict(named.candidate)
+    kept = ("similarity", "score", "fmr_at_score", "expected_false_candidates", "num_templates")
+    return {
+        "track": named.track,
+        "is_confirmed": named.is_confirmed,
+        **{name: candidate[name] for name in kept},
+    }
 
 
 def watch_faces(

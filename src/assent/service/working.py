@@ -162,7 +162,7 @@ class Worker:
         folder = self._scratch(job.id)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._video(job, parameters["video"]) as path:
-            task = JobTask(path, parameters["options"], folder, lease.tell, lease.check)
+            task = JobTask(job.id, path, parameters["options"], folder, lease.tell, lease.check)
             try:
                 return KINDS[job.kind].run(acting, task)
             except AssentError as error:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from assent.errors import NotFound, TokenReused, TooManyJobs
 from assent.store.crypto import JobKey
 from assent.store.galleries import GalleryReads, GalleryWrites
-from assent.store.jobvalues import JobDone, JobRecord, JobState, MatchRecord, NewJob
+from assent.store.jobvalues import KEEPS_UPLOAD, JobDone, JobRecord, JobState, MatchRecord, NewJob
 from assent.store.schema import collections, job_matches, job_outputs, jobs, people
 from assent.store.scope import new_id
 from assent.store.values import LogEntry
@@ -129,10 +129,15 @@ class JobReads(GalleryReads):
     def job_files(self) -> dict[str, tuple[bool, bool]]:
         """For each job, whether its upload and its output are still needed."""
         outputs = set(self._connection.execute(sa.select(job_outputs.c.job_id)).scalars())
-        rows = self._connection.execute(sa.select(jobs.c.id, jobs.c.state, jobs.c.has_upload)).all()
+        rows = self._connection.execute(
+            sa.select(jobs.c.id, jobs.c.kind, jobs.c.state, jobs.c.has_upload)
+        ).all()
         # the output of a running job has no row yet
         return {
-            row.id: (row.has_upload and row.state in _OPEN, row.id in outputs or row.state in _OPEN)
+            row.id: (
+                row.has_upload and (row.state in _OPEN or _keeps_upload(row)),
+                row.id in outputs or row.state in _OPEN,
+            )
             for row in rows
         }
 
@@ -284,6 +289,8 @@ class JobWrites(JobReads, GalleryWrites):
             return False
         key = self._job_key(job_id)
         live = [match for match in done.matches if self.consent(match.consent_id).is_live(self._now)]
+        # those of an earlier rendering
+        self._connection.execute(sa.delete(job_matches).where(job_matches.c.job_id == job_id))
         for match in live:
             match_id = new_id()
             self._connection.execute(
@@ -384,7 +391,9 @@ class JobWrites(JobReads, GalleryWrites):
     ) -> None:
         if message is not None:
             self._set(job_id, sealed_result=self._job_key(job_id).seal("message", message.encode()))
-        self._set(job_id, state=state, ended_at=self._now, lease_until=None, error=error)
+        # rendered again or not, what was found is kept from its first end on
+        ended_at = self.job(job_id).ended_at or self._now
+        self._set(job_id, state=state, ended_at=ended_at, lease_until=None, error=error)
         ended = {"job": job_id, "state": state.value}
         self.append_log("job.ended", ended if error is None else {**ended, "error": error})
 
@@ -399,6 +408,10 @@ class JobWrites(JobReads, GalleryWrites):
         ):
             self._connection.execute(sa.delete(table).where(column.in_(job_ids)))
         self._has_destroyed |= bool(job_ids)
+
+
+def _keeps_upload(row: Any) -> bool:
+    return row.kind in KEEPS_UPLOAD and row.state == JobState.SUCCEEDED.value
 
 
 def _claimable(now: Any) -> sa.ColumnElement[bool]:

@@ -24,6 +24,10 @@ class JobState(StrEnum):
         return self in (JobState.QUEUED, JobState.RUNNING)
 
 
+KEEPS_UPLOAD = frozenset({"redact-all", "redact-others"})
+"""Kinds whose video is kept, sealed, as long as their result, so that it can be rendered again."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobRecord:
     """One job, without what is sealed.

@@ -28,19 +28,52 @@ def seal_file(path: Path, key: bytes, chunks: Iterable[bytes]) -> int:
         key: 32 bytes, of this file only.
         chunks: of any size.
     """
-    size = 0
-    with path.open("wb") as file:
-        waiting: bytes | None = None
-        number = 0
-        for chunk in _even(chunks):
-            if waiting is not None:
-                file.write(_sealed(key, number, waiting, is_last=False))
-                number += 1
-            waiting = chunk
-            size += len(chunk)
-        file.write(_sealed(key, number, waiting or b"", is_last=True))
-    path.chmod(0o600)
-    return size
+    writer = SealedWriter(path, key)
+    try:
+        for chunk in chunks:
+            writer.write(chunk)
+        return writer.finish()
+    finally:
+        writer.close()
+
+
+class SealedWriter:
+    """A sealed file that is written as its bytes come; until ``finish`` it cannot be read.
+
+    Args:
+        path: the file; replaced if it is there.
+        key: 32 bytes, of this file only.
+    """
+
+    def __init__(self, path: Path, key: bytes) -> None:
+        self._file = path.open("wb")
+        path.chmod(0o600)
+        self._key = key
+        self._held = bytearray()
+        self._number = 0
+        self._size = 0
+
+    def write(self, data: bytes) -> int:
+        """Take some bytes; how many."""
+        self._held += data
+        self._size += len(data)
+        # the last chunk is sealed as such, so that one is held back until it is known not to be the last
+        while len(self._held) > CHUNK_BYTES:
+            self._file.write(_sealed(self._key, self._number, bytes(self._held[:CHUNK_BYTES]), is_last=False))
+            self._number += 1
+            del self._held[:CHUNK_BYTES]
+        return len(data)
+
+    def finish(self) -> int:
+        """Write what is held back, and close; how many bytes were sealed."""
+        self._file.write(_sealed(self._key, self._number, bytes(self._held), is_last=True))
+        self.close()
+        return self._size
+
+    def close(self) -> None:
+        """Close it, whole or not."""
+        self._held.clear()
+        self._file.close()
 
 
 def unsealed(path: Path, key: bytes) -> Iterator[bytes]:
@@ -52,6 +85,34 @@ def unsealed(path: Path, key: bytes) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
             yield from _chunks(file, key)
+    except (OSError, InvalidTag) as error:
+        raise StoreUnavailable(
+            "a sealed file of a job is gone, altered or damaged; submit the job again"
+        ) from error
+
+
+def unsealed_part(path: Path, key: bytes, start: int, stop: int) -> Iterator[bytes]:
+    """Some of what was sealed, as chunks of at most ``CHUNK_BYTES``; only what is needed is read.
+
+    Args:
+        path: the file.
+        key: that it was sealed with.
+        start: first byte, 0 or more.
+        stop: byte after the last, at most ``unsealed_size``.
+
+    Raises:
+        StoreUnavailable: the file is gone, was altered or cut off, or is another key's.
+    """
+    try:
+        size = unsealed_size(path)
+        last = max(0, -(-size // CHUNK_BYTES) - 1)
+        with path.open("rb") as file:
+            for number in range(start // CHUNK_BYTES, -(-stop // CHUNK_BYTES)):
+                file.seek(number * (CHUNK_BYTES + _TAG_BYTES))
+                sealed = file.read(CHUNK_BYTES + _TAG_BYTES)
+                chunk = AESGCM(key).decrypt(_nonce(number), sealed, _place(number, is_last=number == last))
+                begins = number * CHUNK_BYTES
+                yield chunk[max(start - begins, 0) : stop - begins]
     except (OSError, InvalidTag) as error:
         raise StoreUnavailable(
             "a sealed file of a job is gone, altered or damaged; submit the job again"
@@ -86,15 +147,3 @@ def _nonce(number: int) -> bytes:
 
 def _place(number: int, *, is_last: bool) -> bytes:
     return f"assent/1|file|{number}|{'last' if is_last else 'more'}".encode("ascii")
-
-
-def _even(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in chunks of ``CHUNK_BYTES``, the last one shorter."""
-    held = bytearray()
-    for chunk in chunks:
-        held += chunk
-        while len(held) >= CHUNK_BYTES:
-            yield bytes(held[:CHUNK_BYTES])
-            del held[:CHUNK_BYTES]
-    if held:
-        yield bytes(held)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from assent.store.access import AccessReads
 from assent.store.exports import ExportReads
-from assent.store.jobs import JobReads
+from assent.store.jobedits import JobEditReads, JobEdits
 from assent.store.reviews import ReviewReads
 from assent.store.rotation import RotationWrites
 from assent.store.snapshots import SnapshotReads, SnapshotWrites
@@ -12,9 +12,9 @@ from assent.store.users import UserReads
 from assent.store.withdrawal import WithdrawalWrites
 
 
-class Reading(AccessReads, ExportReads, UserReads, ReviewReads, JobReads, SnapshotReads):
+class Reading(AccessReads, ExportReads, UserReads, ReviewReads, JobEditReads, SnapshotReads):
     """A read-only snapshot: people, consents, collections, templates, users, reviews, jobs, keys, receipts, log."""
 
 
-class Transaction(WithdrawalWrites, RotationWrites, SnapshotWrites, Reading):
+class Transaction(JobEdits, WithdrawalWrites, RotationWrites, SnapshotWrites, Reading):
     """Everything of ``Reading``, and changes; all of them happen, or none."""

@@ -46,6 +46,8 @@ def test_no_page_asks_another_host_or_carries_a_style_or_script() -> None:
 ALLOWED = {
     "/": set(Role),
     "/search": {Role.SEARCHER},
+    "/videos": {Role.SEARCHER, Role.ENROLLER},
+    "/videos/new": {Role.SEARCHER, Role.ENROLLER},
     "/people": {Role.ENROLLER},
     "/person?id=ana": {Role.ENROLLER},
     "/person/erase?id=ana": {Role.ENROLLER},
@@ -87,7 +89,7 @@ def test_the_menu_shows_what_the_role_may(club: Consoles, role: Role) -> None:
     menu = re.findall(r'<li><a href="(/\w+)"', club.signed_in(role).get("/").text)
     may = {path for path, roles in ALLOWED.items() if role in roles | {Role.ADMIN}}
     assert set(menu) <= may
-    assert (set(menu) == {"/search", "/people", "/reviews", "/collections", "/log", "/keys"}) == (
+    assert (set(menu) == {"/search", "/videos", "/people", "/reviews", "/collections", "/log", "/keys"}) == (
         role is Role.ADMIN
     )
 

@@ -9,6 +9,7 @@ import pytest
 
 from assent import Assent
 from assent.errors import AssentError, Forbidden, NotAuthenticated, NotFound, UsageError
+from assent.service.jobs import SealedUpload
 from assent.service.redacting import Redaction
 from assent.store import Role
 
@@ -139,6 +140,18 @@ def calls(assent: Assent, photos: Path) -> dict[str, tuple[set[Role], Callable[[
         "jobs.answer": (searcher | enroller, partial(assent.jobs.answer, missing)),
         "jobs.cancel": (searcher | enroller, partial(assent.jobs.cancel, missing)),
         "jobs.output": (searcher | enroller, partial(assent.jobs.output, missing)),
+        "videos.list": (searcher | enroller, assent.videos.list),
+        "videos.get": (searcher | enroller, partial(assent.videos.get, missing)),
+        "videos.receive": (searcher | enroller, lambda: assent.videos.receive().discard()),
+        "videos.submit": (
+            searcher | enroller,
+            partial(assent.videos.submit, SealedUpload(missing, bytes(32), 0)),
+        ),
+        "videos.render": (searcher | enroller, partial(assent.videos.render, missing, {})),
+        "videos.delete": (searcher | enroller, partial(assent.videos.delete, missing)),
+        "videos.original": (searcher | enroller, partial(assent.videos.original, missing)),
+        "videos.copy": (searcher | enroller, partial(assent.videos.copy, missing)),
+        "videos.strip": (searcher | enroller, partial(assent.videos.strip, missing, 0)),
         "jobs.sweep": (none, assent.jobs.sweep),
         "timeline": (searcher, partial(assent.timeline, "none.mkv", **here)),
         "worker": (none, assent.worker),
@@ -196,7 +209,7 @@ FREE = {
 
 
 def test_every_public_method_is_in_the_table(club: Assent, demo_photos: Path) -> None:
-    parts = ("people", "consents", "collections", "users", "reviews", "jobs", "access", "logbook")
+    parts = ("people", "consents", "collections", "users", "reviews", "jobs", "videos", "access", "logbook")
     found = {name for name in dir(type(club)) if not name.startswith("_") and callable(getattr(club, name))}
     for part in parts:
         owner = getattr(club, part)

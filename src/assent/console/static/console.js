@@ -1,4 +1,4 @@
-// What only a script can do: the camera, and a button that prints. Everything else works without it.
+// What only a script can do: the camera, a button that prints, two videos that run together. Everything else works without it.
 "use strict";
 
 function make(tag, text, className) {
@@ -110,4 +110,24 @@ if (navigator.mediaDevices?.getUserMedia) {
 }
 for (const place of document.querySelectorAll("[data-print]")) {
   place.append(button("Print", "quiet", () => window.print()));
+}
+// A page about work that goes on looks again, unless somebody is about to press something on it.
+for (const place of document.querySelectorAll("[data-again]")) {
+  const look = () => {
+    const isIdle = !document.hidden && [null, document.body].includes(document.activeElement);
+    if (isIdle) location.replace(place.dataset.again);
+    else setTimeout(look, 1000);
+  };
+  setTimeout(look, 1000 * Number(place.dataset.after));
+}
+for (const place of document.querySelectorAll("[data-both]")) {
+  const videos = [...place.querySelectorAll("video")];
+  if (videos.length < 2) continue;
+  const both = button("Play both", "quiet", () => {
+    const isPlaying = videos.some((video) => !video.paused);
+    videos[0].muted = true;
+    videos[1].currentTime = videos[0].currentTime;
+    for (const video of videos) isPlaying ? video.pause() : video.play().catch(() => undefined);
+  });
+  place.nextElementSibling.append(both);
 }

@@ -1,6 +1,17 @@
 """What each page of the console does; every one asks the service and formats the answer."""
 
-from assent.console.views import collections, consents, home, keys, log, people, photos, reviews, search
+from assent.console.views import (
+    collections,
+    consents,
+    home,
+    keys,
+    log,
+    people,
+    photos,
+    reviews,
+    search,
+    videos,
+)
 from assent.console.visit import Page
 
 PAGES: tuple[Page, ...] = (
@@ -10,6 +21,7 @@ PAGES: tuple[Page, ...] = (
     *consents.PAGES,
     *photos.PAGES,
     *collections.PAGES,
+    *videos.PAGES,
     *reviews.PAGES,
     *log.PAGES,
     *keys.PAGES,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import inspect
 import json
@@ -187,12 +188,36 @@ def test_a_network_client_is_recognised(source: str) -> None:
     assert fetching_imports(ast.parse(source))
 
 
+VIDEO_OPENERS = {"video/reading.py": "f'file:{path}'", "video/writing.py": "file"}
+"""Where PyAV is asked to open something, and what: a local file told to be one, and a file that is open already."""
+
+
 def test_nothing_opens_a_video_or_picture_by_a_name_that_a_library_would_resolve() -> None:
+    opened = {}
     for path in SOURCE.rglob("*.py"):
-        calls = {
-            ast.unparse(n.func) for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)
-        }
-        assert not calls & {"cv2.VideoCapture", "cv2.imread", "av.open", "urlopen"}, path
+        calls = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)]
+        names = {ast.unparse(call.func) for call in calls}
+        assert not names & {"cv2.VideoCapture", "cv2.imread", "urlopen"}, path
+        for call in calls:
+            if ast.unparse(call.func) == "av.open":
+                opened[str(path.relative_to(SOURCE))] = ast.unparse(call.args[0])
+    assert opened == VIDEO_OPENERS
+
+
+def test_a_video_that_names_an_address_is_not_fetched(tmp_path: Path) -> None:
+    from assent.video.reading import probe
+
+    asked: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/part.ts"
+        playlist = tmp_path / "list.m3u8"
+        playlist.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{address}\n#EXT-X-ENDLIST\n")
+        with pytest.raises(AssentError):
+            probe(playlist)
+        with contextlib.suppress(TimeoutError):
+            asked.append(server.accept()[0].recv(99))
+    assert asked == []
 
 
 # --- no template out

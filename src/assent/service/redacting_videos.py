@@ -24,9 +24,9 @@ from assent.service.decisions import (
 )
 from assent.service.images import require_file
 from assent.service.redacting import Redaction, check_redaction
+from assent.video.types import Rendering
 
 if TYPE_CHECKING:
-    from assent.video.rendering import Rendering
     from assent.video.types import Progress
 
 WORK_NAME: Final = ".{name}.assent-work.json"

@@ -29,12 +29,11 @@ from assent.service.videos import TrackDecision, TracksResult, check_search, dec
 from assent.service.watching import NamedTrack, analysis_of, details_of
 from assent.store.jobvalues import NewMatch
 from assent.store.sealedfiles import seal_file, unsealed
-from assent.video.types import ClipFacts, Progress
+from assent.video.types import ClipFacts, Progress, Rendering
 from assent.vision.redact import RedactMethod
 
 if TYPE_CHECKING:
     from assent.service.jobkinds import JobTask
-    from assent.video.rendering import Rendering
     from assent.video.types import Analysis
 
 Choice = Literal["hide", "keep", "drop"]

@@ -24,7 +24,7 @@ from assent.video.encoders import Encoder, Quality, choose_encoder, kind_of
 from assent.video.orientation import orientation_of
 from assent.video.planes import blank, grey_frame, hide, padded, upright
 from assent.video.reading import ClipReader, RawFrame, frame_rate_of
-from assent.video.types import ClipFacts, Damage, Progress
+from assent.video.types import ClipFacts, Damage, Progress, Rendering
 from assent.video.writing import ClipWriter, Kept, Picture
 from assent.vision.redact import DEFAULT_MARGIN, RedactMethod
 
@@ -55,35 +55,6 @@ class Drawing:
     is_strict: bool = False
     threads: int = 0
     max_pixels: int = 36_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Rendering:
-    """What was written.
-
-    Attributes:
-        num_frames: in the copy, and in what was read.
-        duration_s: from the first frame to the last.
-        encoder: FFmpeg's name of it.
-        width_px: of the copy.
-        height_px: of the copy.
-        blanked: frames that could not be decoded, and are grey in the copy.
-        copied: streams that came along as they were.
-        encoded: streams that had to be encoded anew, and as what.
-        removed: tags, data, pictures and attachments that were left out.
-        notes: what else is different from the original.
-    """
-
-    num_frames: int
-    duration_s: float
-    encoder: str
-    width_px: int
-    height_px: int
-    blanked: tuple[Damage, ...]
-    copied: tuple[str, ...]
-    encoded: tuple[str, ...]
-    removed: tuple[str, ...]
-    notes: tuple[str, ...]
 
 
 def render(

@@ -149,7 +149,7 @@ class LiveTrack:
         box_xyxy: (4,) float32, pixels of the frame.
         seen: how the box came about.
         score: the detector's; NaN where it did not look or did not see.
-        age_s: since the track began.
+        followed_s: since the track began.
         is_lost: whether it is only held where it was seen last.
         samples: the best faces so far, best first.
     """
@@ -158,7 +158,7 @@ class LiveTrack:
     box_xyxy: Float32
     seen: Seen
     score: float
-    age_s: float
+    followed_s: float
     is_lost: bool
     samples: tuple[Sample, ...]
 

@@ -203,3 +203,32 @@ class Analysis:
     def num_frames(self) -> int:
         """Frames in the clip, damaged ones included."""
         return len(self.times_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What was written.
+
+    Attributes:
+        num_frames: in the copy, and in what was read.
+        duration_s: from the first frame to the last.
+        encoder: FFmpeg's name of it.
+        width_px: of the copy.
+        height_px: of the copy.
+        blanked: frames that could not be decoded, and are grey in the copy.
+        copied: streams that came along as they were.
+        encoded: streams that had to be encoded anew, and as what.
+        removed: tags, data, pictures and attachments that were left out.
+        notes: what else is different from the original.
+    """
+
+    num_frames: int
+    duration_s: float
+    encoder: str
+    width_px: int
+    height_px: int
+    blanked: tuple[Damage, ...]
+    copied: tuple[str, ...]
+    encoded: tuple[str, ...]
+    removed: tuple[str, ...]
+    notes: tuple[str, ...]

@@ -228,7 +228,7 @@ def test_a_camera_knows_faces_as_they_come(engine: FaceEngine, first_head: Head)
     assert {len(live) for live in seen} == {1}
     assert {live[0].number for live in seen} == {0}
     assert not any(live[0].is_lost for live in seen)
-    assert seen[-1][0].age_s == pytest.approx(19 / RATE)
+    assert seen[-1][0].followed_s == pytest.approx(19 / RATE)
     assert seen[-1][0].samples
     for i, live in enumerate(seen):
         assert share_covered(first_head.box_at(way(i)), live[0].box_xyxy[None]) > 0.75

@@ -7,6 +7,8 @@ one folder by default, PostgreSQL by URL. How secrets are kept: ``docs/decisions
 from __future__ import annotations
 
 from assent.store.access import AccessKey, NewAccessKey, RequestToken, Role
+from assent.store.live import LiveEvent, LiveEventKind, NewLiveEvent
+from assent.store.places import AgreedPerson, CameraRecord, PlaceRecord
 from assent.store.records import Records
 from assent.store.reviews import NewPair, PairOutcome, PairRecord, ReviewRecord, ReviewStatus, Verdict
 from assent.store.transaction import Reading, Transaction
@@ -32,7 +34,9 @@ from assent.store.values import (
 
 __all__ = [
     "AccessKey",
+    "AgreedPerson",
     "BeyondEvidence",
+    "CameraRecord",
     "CollectionRecord",
     "ConsentMethod",
     "ConsentRecord",
@@ -41,13 +45,17 @@ __all__ = [
     "GalleryKind",
     "GalleryRows",
     "GallerySize",
+    "LiveEvent",
+    "LiveEventKind",
     "LogEntry",
     "NewAccessKey",
+    "NewLiveEvent",
     "NewPair",
     "NoticeRecord",
     "PairOutcome",
     "PairRecord",
     "PersonRecord",
+    "PlaceRecord",
     "Reading",
     "ReceiptRecord",
     "Records",

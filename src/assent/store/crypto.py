@@ -3,6 +3,7 @@
     master key (key file) -> collection key -> person's key in that collection -> template, thumbnail, user vector
                           |                 -> review's key -> crop of the probe photo
                           -> secret of an access key
+                          -> source of a camera, which may hold a password
 
 What is sealed is ``nonce (12 bytes) || ciphertext || tag (16 bytes)``; the nonce is random. The associated
 data name the store, the collection, the person and the template, so that a ciphertext moved to another row
@@ -239,6 +240,17 @@ class Vault:
     def open_secret(self, key_id: str, sealed: bytes) -> bytes:
         """The secret of an access key. Raises ``StoreUnavailable`` where it does not open."""
         return _unseal(AESGCM(self.master_key), sealed, self._aad("access-secret", key_id))
+
+    def seal_source(self, place_id: str, camera: str, source: str) -> bytes:
+        """Seal a camera's source."""
+        return _seal(
+            AESGCM(self.master_key), source.encode(), self._aad("camera-source", f"{place_id}|{camera}")
+        )
+
+    def open_source(self, place_id: str, camera: str, sealed: bytes) -> str:
+        """A camera's source. Raises ``StoreUnavailable`` where it does not open."""
+        which = self._aad("camera-source", f"{place_id}|{camera}")
+        return _unseal(AESGCM(self.master_key), sealed, which).decode()
 
     def check_value(self) -> bytes:
         """What the records keep to tell at once whether a key is theirs: the store's id, sealed."""

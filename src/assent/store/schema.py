@@ -244,6 +244,52 @@ request_tokens = sa.Table(
     sa.Column("created_at", UtcTime, nullable=False),
 )
 
+places = sa.Table(
+    "places",
+    metadata,
+    _id(primary_key=True),
+    sa.Column("name", sa.String(64), nullable=False, index=True),
+    _id("collection_id", sa.ForeignKey("collections.id"), nullable=True, index=True),
+    sa.Column("responsible", sa.String(200), nullable=False),
+    sa.Column("notice", sa.Text),
+    sa.Column("keep_hours", sa.Float, nullable=False),
+    sa.Column("last_event", sa.BigInteger, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("removed_at", UtcTime),
+)
+
+place_cameras = sa.Table(
+    "place_cameras",
+    metadata,
+    _id("place_id", sa.ForeignKey("places.id"), primary_key=True),
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("sealed_source", sa.LargeBinary, nullable=False),
+)
+
+consent_places = sa.Table(
+    "consent_places",
+    metadata,
+    _id("consent_id", sa.ForeignKey("consents.id"), primary_key=True),
+    _id("place_id", sa.ForeignKey("places.id"), primary_key=True, index=True),
+)
+
+live_events = sa.Table(
+    "live_events",
+    metadata,
+    _id("place_id", sa.ForeignKey("places.id"), primary_key=True),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    _id("person_id", sa.ForeignKey("people.id"), index=True),
+    _id("consent_id", sa.ForeignKey("consents.id"), index=True),
+    sa.Column("camera", sa.String(64), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("similarity", sa.Float, nullable=False),
+    sa.Column("fmr_at_score", sa.Float, nullable=False),
+    sa.Column("expected_false_candidates", sa.Float, nullable=False),
+    sa.Column("expires_at", UtcTime, nullable=False, index=True),
+    sa.Column("is_owed", sa.Boolean, nullable=False),
+)
+
 receipts = sa.Table(
     "receipts",
     metadata,

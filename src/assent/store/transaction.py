@@ -11,7 +11,7 @@ from assent.store.withdrawal import WithdrawalWrites
 
 
 class Reading(AccessReads, ExportReads, UserReads, ReviewReads):
-    """A read-only snapshot: people, notices, consents, collections, templates, users, reviews, keys, receipts, log."""
+    """A read-only snapshot of everything that is kept."""
 
 
 class Transaction(WithdrawalWrites, RotationWrites, Reading):

@@ -119,6 +119,7 @@ class ConsentRecord:
         withdrawn_at: UTC, or None while it stands; also set when it expired and was swept.
         withdrawal_channel: how it ended, e.g. ``e-mail``; None where not said.
         withdrawal_reason: in the person's words; None where not said.
+        places: names of the places where they agreed to be recognised live; none unless they said so.
     """
 
     id: str
@@ -140,6 +141,7 @@ class ConsentRecord:
     withdrawn_at: datetime | None
     withdrawal_channel: str | None
     withdrawal_reason: str | None
+    places: tuple[str, ...] = ()
 
     @property
     def effective_expires_at(self) -> datetime:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from assent.errors import NoLiveConsent
 from assent.store import fields
 from assent.store.consents import ConsentWrites
+from assent.store.live import LiveWrites
 from assent.store.log import canonical_json
 from assent.store.reviews import ReviewWrites
 from assent.store.schema import consents, people, receipts, templates
@@ -30,8 +31,8 @@ from assent.store.values import (
 
 _NEARLY_THREE_YEARS: Final = timedelta(days=1095)
 _PROVES: Final = (
-    "These records marked the consent as ended, deleted every template, picture and pending candidate that rested on "
-    "it, destroyed the keys that had sealed them, and logged it, in one transaction."
+    "These records marked the consent as ended, deleted every template, picture, pending candidate and live event that "
+    "rested on it, destroyed the keys that had sealed them, and logged it, in one transaction."
 )
 _DOES_NOT_PROVE: Final = (
     "It does not prove that nobody copied anything before. A backup made earlier, of the database "
@@ -57,7 +58,7 @@ class ReceiptReads(Scope):
         ]
 
 
-class WithdrawalWrites(TemplateWrites, ConsentWrites, UserWrites, ReviewWrites, ReceiptReads):
+class WithdrawalWrites(TemplateWrites, LiveWrites, ConsentWrites, UserWrites, ReviewWrites, ReceiptReads):
     """Ending consents."""
 
     def withdraw(
@@ -160,6 +161,7 @@ class WithdrawalWrites(TemplateWrites, ConsentWrites, UserWrites, ReviewWrites, 
             "withdrawal_channel": None if not channel else fields.line("channel", channel, max_chars=64),
         }
         self._drop_pairs_on(consent.id)
+        self._drop_live_events(consent)
         destroyed = tuple(
             self._destroy_templates(collection_id, consent.person_id, template_ids)
             for collection_id, template_ids in self._templates_by_collection(consent.id).items()

@@ -22,6 +22,7 @@ from assent.cli import (
     log,
     models,
     person,
+    place,
     review,
     serve,
 )
@@ -64,7 +65,7 @@ def front_page(
 
 
 audit_runs.add_to(audit.app)
-for module in (person, consent, collection, review, models, keys, log, audit):
+for module in (person, consent, collection, place, review, models, keys, log, audit):
     app.add_typer(module.app)
 faces.add_to(app)
 app.command("export")(person.export)

@@ -22,6 +22,7 @@ from assent.service.images import ImageSource
 from assent.service.importing import ImportedRow
 from assent.service.logbook import Logbook
 from assent.service.people import Consents, People
+from assent.service.places import Places
 from assent.service.results import (
     AnnotatedPhoto,
     Comparison,
@@ -73,6 +74,7 @@ class Assent:
         people: add, list, erase people; export what is held on one.
         consents: record, list, withdraw consents.
         collections: make, list, delete collections; set their policy.
+        places: where people agreed to be recognised in live video, and what was seen there.
         users: people of whom somebody said which photos count.
         reviews: what two people must look at before a search names anybody.
         access: keys for whoever asks over the network.
@@ -103,6 +105,7 @@ class Assent:
         self.people = People(ctx)
         self.consents = Consents(ctx)
         self.collections = Collections(ctx)
+        self.places = Places(ctx)
         self.users = Users(ctx)
         self.reviews = Reviews(ctx)
         self.access = AccessKeys(ctx)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, TypeVar, get_args
 
 import sqlalchemy as sa
@@ -73,7 +74,9 @@ class GalleryReads(ConsentReads):
         num_people, num_templates = self._connection.execute(query).one()
         return GallerySize(int(num_people), int(num_templates))
 
-    def gallery_rows(self, name: str, kind: GalleryKind = "user") -> GalleryRows:
+    def gallery_rows(
+        self, name: str, kind: GalleryKind = "user", *, person_ids: Collection[str] | None = None
+    ) -> GalleryRows:
         """What a search in this collection may compare with now, decrypted.
 
         People without a live consent to the collection's purpose are not in it.
@@ -82,6 +85,7 @@ class GalleryReads(ConsentReads):
             name: the collection.
             kind: ``user``: one unit-norm mean per person; ``template``: every template; ``associated``: every
                 template that counts for a user.
+            person_ids: of these people only; of everybody by default.
 
         Raises:
             NotFound: no collection has this name.
@@ -91,7 +95,9 @@ class GalleryReads(ConsentReads):
         if kind not in get_args(GalleryKind):
             raise UsageError(f"kind must be one of {', '.join(get_args(GalleryKind))}, got {kind!r}")
         collection = self.collection(name)
-        return load_rows(self._connection, self._collection_key(collection.id), collection, kind, self._now)
+        return load_rows(
+            self._connection, self._collection_key(collection.id), collection, kind, self._now, person_ids
+        )
 
     def _collection_key(self, collection_id: str) -> CollectionKey:
         wrapped = self._connection.execute(

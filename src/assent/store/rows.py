@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -24,8 +24,12 @@ def load_rows(
     collection: CollectionRecord,
     kind: GalleryKind,
     now: datetime,
+    person_ids: Collection[str] | None = None,
 ) -> GalleryRows:
-    """The rows of ``collection`` whose consents are live at ``now``, by ref and then by enrolment."""
+    """The rows of ``collection`` whose consents are live at ``now``, by ref and then by enrolment.
+
+    ``person_ids`` leaves out everybody else: their rows are not decrypted.
+    """
     by_person = kind == "user"
     ends_s = _consent_ends_s(connection, collection, by_person=by_person)
     query = _user_query(collection.id) if by_person else _template_query(collection.id)
@@ -36,6 +40,7 @@ def load_rows(
         row
         for row in connection.execute(query).all()
         if ends_s.get(row.person_id if by_person else row.template_id, -math.inf) > now_s
+        and (person_ids is None or row.person_id in person_ids)
     ]
     return GalleryRows(
         collection_id=collection.id,

@@ -61,6 +61,11 @@ class Settings(BaseSettings):
     max_image_pixels: int = Field(
         default=100_000_000, ge=1, description="Largest image that is decoded, pixels (width x height)."
     )
+    max_video_pixels: int = Field(
+        default=36_000_000,
+        ge=1,
+        description="Largest frame of a video that is decoded, pixels (width x height).",
+    )
     host: str = Field(
         default="127.0.0.1",
         description="Address that the server listens on. Any other than a loopback one lets other machines in.",

@@ -50,6 +50,10 @@ a person's name or a secret. ``exit_code`` is what the command line exits with (
     |  `- ObjectTooLarge                 over the limit; no more than that was read
     |- AddressUnavailable           14   the server cannot listen there: taken, not allowed, not this machine's
     |- EndpointError                15   the service under audit refuses, throttles, or does not answer
+    |- VideoError                   16
+    |  |- UnreadableVideo                truncated, no video, a kind that is not read, or without a frame
+    |  |- VideoTooLarge                  over the limit on pixels
+    |  `- UndecodableFrame               a frame that cannot be read, where that is to stop the work
     `- LiveError                    18
        |- PlaceNotReady                  no notice is posted there, or nobody agreed to be recognised there
        `- SourceUnavailable              no picture comes from there: address, password, format, or nothing at all
@@ -361,3 +365,29 @@ class PlaceNotReady(LiveError):
 
 class SourceUnavailable(LiveError):
     """A source gives no picture, and trying again would not help: a wrong address, a refused password, no video."""
+
+
+class VideoError(AssentError):
+    """The clip cannot be used."""
+
+    exit_code = 16
+
+
+class UnreadableVideo(VideoError):
+    """Truncated, not a video, of a kind that is not read, or without a frame that can be decoded."""
+
+
+class VideoTooLarge(VideoError):
+    """Over the limit on pixels; raised before a frame is decoded."""
+
+
+class UndecodableFrame(VideoError):
+    """A frame cannot be decoded, and whoever asked wants to stop there.
+
+    Attributes:
+        time_s: when it is shown, seconds after the clip's first frame.
+    """
+
+    def __init__(self, message: str, *, time_s: float) -> None:
+        super().__init__(message)
+        self.time_s = time_s

@@ -38,6 +38,8 @@ STATUSES: Final[Mapping[type[errors.AssentError], int]] = {
     errors.ObjectTooLarge: 413,
     errors.AddressUnavailable: 503,
     errors.EndpointError: 503,
+    errors.VideoError: 422,
+    errors.VideoTooLarge: 413,
     errors.AssentError: 500,
 }
 """By error class; an error has the status of its nearest ancestor here."""

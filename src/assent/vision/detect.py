@@ -29,8 +29,11 @@ GRID_PX = 32  # every network here halves the image five times
 class Detector(Protocol):
     """Finds upright faces in one pass."""
 
-    def detect(self, image_rgb: UInt8, *, long_side_px: int) -> Detections:
-        """Faces of (H, W, 3) uint8, looked at with its longer side scaled to ``long_side_px``."""
+    def detect(self, image_rgb: UInt8, *, long_side_px: int, min_score: float | None = None) -> Detections:
+        """Faces of (H, W, 3) uint8, looked at with its longer side scaled to ``long_side_px``.
+
+        ``min_score`` is the lowest score returned; None takes the detector's own.
+        """
         ...
 
 
@@ -121,11 +124,12 @@ class CenterFaceDetector:
         self._min_score = min_score  # 0.7 starts to miss faces; 0.5 costs few false ones
         self._max_iou = max_iou
 
-    def detect(self, image_rgb: UInt8, *, long_side_px: int) -> Detections:
+    def detect(self, image_rgb: UInt8, *, long_side_px: int, min_score: float | None = None) -> Detections:
         """See ``Detector``."""
+        least = self._min_score if min_score is None else min_score
         canvas = _canvas(image_rgb, long_side_px, self._fmt)
         heatmap, log_size, offset, points = self._session.run({self._session.inputs[0].name: canvas.blob})
-        rows, cols = np.nonzero(heatmap[0, 0] >= self._min_score)
+        rows, cols = np.nonzero(heatmap[0, 0] >= least)
         if not len(rows):
             return Detections.empty()
         # Each map holds y before x.
@@ -167,8 +171,9 @@ class YuNetDetector:
                 "use the 2023mar file or later, or set another family in the manifest entry"
             )
 
-    def detect(self, image_rgb: UInt8, *, long_side_px: int) -> Detections:
+    def detect(self, image_rgb: UInt8, *, long_side_px: int, min_score: float | None = None) -> Detections:
         """See ``Detector``."""
+        least = self._min_score if min_score is None else min_score
         canvas = _canvas(image_rgb, long_side_px, self._fmt)
         values = self._session.run({self._session.inputs[0].name: canvas.blob})
         named = {out.name: value for out, value in zip(self._session.outputs, values, strict=True)}
@@ -176,7 +181,7 @@ class YuNetDetector:
         for stride in STRIDES_PX:
             cls, obj, box, kps = (named[f"{k}_{stride}"][0] for k in ("cls", "obj", "bbox", "kps"))
             score = np.sqrt(np.clip(cls[:, 0], 0, 1) * np.clip(obj[:, 0], 0, 1))
-            found = np.nonzero(score >= self._min_score)[0]
+            found = np.nonzero(score >= least)[0]
             cells = _cells(canvas, stride)[found]
             centre = (cells + box[found, :2]) * stride
             half = np.exp(box[found, 2:]) * stride / 2
@@ -211,15 +216,16 @@ class ScrfdDetector:
                 f"has {len(session.outputs)}; take the variant with key points ('_kps', '_bnkps')"
             )
 
-    def detect(self, image_rgb: UInt8, *, long_side_px: int) -> Detections:
+    def detect(self, image_rgb: UInt8, *, long_side_px: int, min_score: float | None = None) -> Detections:
         """See ``Detector``."""
+        least = self._min_score if min_score is None else min_score
         canvas = _canvas(image_rgb, long_side_px, self._fmt)
         outputs = self._session.run({self._session.inputs[0].name: canvas.blob})
         flat = [np.asarray(out, np.float32).reshape(-1, width) for out, width in _scrfd_widths(outputs)]
         boxes, points, scores = [], [], []
         for level, stride in enumerate(STRIDES_PX):
             score, box, kps = flat[level][:, 0], flat[3 + level], flat[6 + level]
-            found: Int64 = np.nonzero(score >= self._min_score)[0]
+            found: Int64 = np.nonzero(score >= least)[0]
             centre = _cells(canvas, stride, self._ANCHORS)[found] * stride
             sides = box[found] * stride
             boxes.append(np.concatenate([centre - sides[:, :2], centre + sides[:, 2:]], axis=1))

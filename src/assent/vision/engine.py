@@ -146,6 +146,11 @@ class FaceEngine:
         _check_image(image_rgb)
         return self._finder.get().find(image_rgb, thorough=thorough)
 
+    def look(self, image_rgb: UInt8, *, long_side_px: int, min_score: float) -> Detections:
+        """Upright faces at one scale and from one score on, without a second look; see ``FaceFinder.look``."""
+        _check_image(image_rgb)
+        return self._finder.get().look(image_rgb, long_side_px=long_side_px, min_score=min_score)
+
     def faces(
         self, image_rgb: UInt8, *, thorough: bool = False, gate: QualityGate = PROBE_GATE
     ) -> list[Face]:

@@ -96,6 +96,18 @@ class FaceFinder:
             found = self._merge([found, *self._quarter_turns(image_rgb)])
         return self._straightened(image_rgb, found)
 
+    def look(self, image_rgb: UInt8, *, long_side_px: int, min_score: float) -> Detections:
+        """Upright faces of (H, W, 3) uint8 at one scale, without a second look: for the frames of a clip.
+
+        Args:
+            image_rgb: the image.
+            long_side_px: what its longer side is scaled to; in tiles where that is more than memory allows.
+            min_score: the lowest score returned; whoever knows where a face was may take less than ``find``.
+        """
+        if long_side_px <= _TILE_PX:
+            return self._detector.detect(image_rgb, long_side_px=long_side_px, min_score=min_score)
+        return self._merge(self._closer_look(image_rgb, long_side_px, min_score=min_score))
+
     def _merge(self, parts: list[Detections]) -> Detections:
         return merge_detections(parts, max_iou=self._settings.max_iou)
 
@@ -109,7 +121,9 @@ class FaceFinder:
             return found
         return self._merge([found, *self._closer_look(image_rgb, closer_px)])
 
-    def _closer_look(self, image_rgb: UInt8, long_side_px: int) -> list[Detections]:
+    def _closer_look(
+        self, image_rgb: UInt8, long_side_px: int, *, min_score: float | None = None
+    ) -> list[Detections]:
         """What is found at a larger scale, tile by tile: one pass would take memory by the square of its size.
 
         Tiles overlap by more than any face that the first look could have missed, so a box cut by the edge of a
@@ -122,7 +136,9 @@ class FaceFinder:
         parts = []
         for y0, y1 in _spans(size[1]):
             for x0, x1 in _spans(size[0]):
-                found = self._detector.detect(scaled[y0:y1, x0:x1], long_side_px=max(y1 - y0, x1 - x0))
+                found = self._detector.detect(
+                    scaled[y0:y1, x0:x1], long_side_px=max(y1 - y0, x1 - x0), min_score=min_score
+                )
                 whole = found.take(_is_whole(found, (x0, y0, x1, y1), size))
                 parts.append(_moved(whole, np.array([[1, 0, x0], [0, 1, y0]]) / ratio))
         return parts

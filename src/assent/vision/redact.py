@@ -55,7 +55,7 @@ def redact(
     regions = covered_pixels(
         boxes_xyxy, margin=margin, width_px=image_rgb.shape[1], height_px=image_rgb.shape[0]
     )
-    cells_px = np.maximum(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 1) / FACE_CELLS
+    cells_px = cell_sizes(boxes_xyxy)
     hidden = image_rgb.copy()
     for (x0, y0, x1, y1), cell_px in zip(regions.tolist(), cells_px, strict=True):
         if x0 < x1 and y0 < y1:
@@ -63,6 +63,11 @@ def redact(
             # other's, whichever comes last, and never less than a veil.
             hidden[y0:y1, x0:x1] = _veil(image_rgb[y0:y1, x0:x1], cell_px, method)
     return hidden
+
+
+def cell_sizes(boxes_xyxy: Float32) -> Float32:
+    """Width and height (N, 2) of a cell for each box, pixels: so large that ``FACE_CELLS`` lie across the box."""
+    return np.asarray(np.maximum(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], 1) / FACE_CELLS, np.float32)
 
 
 def covered_pixels(boxes_xyxy: Float32, *, margin: float, width_px: int, height_px: int) -> Int64:
@@ -85,13 +90,30 @@ def covered_pixels(boxes_xyxy: Float32, *, margin: float, width_px: int, height_
     return np.concatenate([np.clip(low, 0, limits), np.clip(high, 0, limits)], axis=1).astype(np.int64)
 
 
+def veil_cells(width: int, height: int, cell_px: Float32) -> tuple[int, int]:
+    """How many mean colours across and down are left of a region, given the width and height of a cell, pixels."""
+    return max(1, round(width / float(cell_px[0]))), max(1, round(height / float(cell_px[1])))
+
+
+def veil(pixels: UInt8, cells: tuple[int, int], *, smooth: bool) -> UInt8:
+    """A region's mean colours, drawn over the whole of it.
+
+    Args:
+        pixels: (h, w) or (h, w, C) uint8, both sides at least 1.
+        cells: mean colours across and down, from ``veil_cells``; a cell has at least two pixels each way.
+        smooth: blend from one mean to the next, or leave blocks.
+    """
+    height, width = pixels.shape[:2]
+    cells = (min(cells[0], max(1, width // 2)), min(cells[1], max(1, height // 2)))
+    means = cv2.resize(pixels, cells, interpolation=cv2.INTER_AREA)
+    how = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST
+    return np.asarray(cv2.resize(means, (width, height), interpolation=how), np.uint8)
+
+
 def _veil(region_rgb: UInt8, cell_px: Float32, method: RedactMethod) -> UInt8:
     """What replaces a region (h, w, 3), both at least 1, given the width and height of a cell."""
     if method is RedactMethod.SOLID:
         return np.broadcast_to(np.array(_SOLID_RGB, np.uint8), region_rgb.shape)
     height, width = region_rgb.shape[:2]
-    cells = (max(1, round(width / float(cell_px[0]))), max(1, round(height / float(cell_px[1]))))
-    cells = (min(cells[0], max(1, width // 2)), min(cells[1], max(1, height // 2)))
-    means = cv2.resize(region_rgb, cells, interpolation=cv2.INTER_AREA)
-    how = cv2.INTER_NEAREST if method is RedactMethod.MOSAIC else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(means, (width, height), interpolation=how), np.uint8)
+    cells = veil_cells(width, height, cell_px)
+    return veil(region_rgb, cells, smooth=method is RedactMethod.BLUR)

@@ -26,6 +26,8 @@ from assent.errors import (
     ThresholdBeyondEvidence,
     TokenReused,
     UsageError,
+    VideoError,
+    VideoTooLarge,
 )
 from assent.wire.model import declared_errors
 
@@ -55,6 +57,8 @@ _PREFERRED: Final[tuple[tuple[type[AssentError], tuple[str, ...]], ...]] = (
     (ImageTooLarge, ("ImageTooLargeException", "InvalidParameterException")),
     (ObjectTooLarge, ("ImageTooLargeException", "InvalidParameterException")),
     (ImageError, ("InvalidImageFormatException", "InvalidParameterException")),
+    (VideoTooLarge, ("VideoTooLargeException", "InvalidParameterException")),
+    (VideoError, ("InvalidParameterException",)),
     (ObjectError, ("InvalidS3ObjectException", "InvalidParameterException")),
     (TokenReused, ("IdempotentParameterMismatchException", "InvalidParameterException")),
     (AlreadyExists, ("ResourceAlreadyExistsException", "ConflictException", "InvalidParameterException")),

@@ -1,0 +1,162 @@
+"""One pass over a clip: shots, and the faces in it from their first to their last visible frame.
+
+The detector runs beside decoding and following, a few frames ahead: the schedule of looks is known from the times of
+the frames and the cuts. What comes out does not depend on how fast either is. Memory holds a few frames, two seconds
+of working pictures, the boxes, and the samples, whose bytes are bounded.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from assent.types import Detections
+from assent.video.joining import closed_gaps
+from assent.video.looking import Looks, Schedule, look_at_frame
+from assent.video.pictures import Picture, picture_of
+from assent.video.settings import AnalysisSettings
+from assent.video.shots import ShotFinder
+from assent.video.tracker import Tracker
+from assent.video.trails import Trail
+from assent.video.types import Analysis, ClipFacts, Damage, Progress, Sample, VideoFrame
+
+_AHEAD_PIXELS: Final = 12_000_000  # of frames waiting; at least two wait, at most eight
+_TELL_EVERY: Final = 10  # frames
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A frame ahead of the tracker; ``looked`` comes from the detector's thread."""
+
+    frame: VideoFrame
+    picture: Picture | None
+    is_cut: bool
+    looked: Future[Detections] | None
+
+
+def analyse(
+    frames: Iterable[VideoFrame],
+    facts: ClipFacts,
+    engine: Looks,
+    *,
+    settings: AnalysisSettings | None = None,
+    progress: Progress | None = None,
+    stop: Callable[[], None] | None = None,
+) -> Analysis:
+    """All that is known of a clip before it is decided who is shown.
+
+    Args:
+        frames: every frame in the order shown, those that could not be decoded included; each is held briefly.
+        facts: of the container.
+        engine: an open ``FaceEngine``. Two threads of this process use it at once.
+        settings: the schedule and the limits.
+        progress: told now and then how far it is.
+        stop: called before each frame; what it raises ends the analysis.
+
+    Returns:
+        Shots and tracks; those of a clip without a frame are empty. The same for the same frames.
+    """
+    settings = settings or AnalysisSettings()
+    tracker = Tracker(engine, settings, is_whole_clip=True)
+    shots = ShotFinder()
+    times_s: list[float] = []
+    damages: list[Damage] = []
+    with ThreadPoolExecutor(1, thread_name_prefix="assent-looks") as pool:
+        for waiting in _ahead(frames, engine, settings, shots, pool):
+            frame = waiting.frame
+            if stop is not None:
+                stop()
+            times_s.append(frame.time_s)
+            if frame.damage is not None or frame.image_rgb is None:
+                damages.append(Damage(frame.index, frame.time_s, frame.damage or "not decoded"))
+            if waiting.picture is None:
+                tracker.skip(frame.time_s)
+            else:
+                found = waiting.looked.result() if waiting.looked is not None else None
+                tracker.advance(waiting.picture, found, is_cut=waiting.is_cut)
+            if progress is not None and frame.index % _TELL_EVERY == 0:
+                progress(frame.time_s, facts.duration_s)
+    tracker.end_all()
+    found_shots = shots.shots()
+    trails = closed_gaps(tracker.ended, found_shots, num_frames=len(times_s))
+    tracks = [trail.track(i, samples) for i, (trail, samples) in enumerate(_sampled(trails, settings))]
+    if progress is not None and times_s:
+        progress(times_s[-1], facts.duration_s)
+    return Analysis(
+        facts,
+        np.array(times_s, np.float64),
+        found_shots if times_s else (),
+        tuple(tracks),
+        tuple(damages),
+        shots.black_spans(),
+    )
+
+
+def _ahead(
+    frames: Iterable[VideoFrame],
+    engine: Looks,
+    settings: AnalysisSettings,
+    shots: ShotFinder,
+    pool: ThreadPoolExecutor,
+) -> Iterator[_Waiting]:
+    """The frames, each given out when some later ones have been sent to the detector."""
+    schedule = Schedule(settings)
+    queue: deque[_Waiting] = deque()
+    for frame in frames:
+        queue.append(_prepared(frame, engine, settings, shots, schedule, pool))
+        image = frame.image_rgb
+        pixels = 1 if image is None else image.shape[0] * image.shape[1]
+        if len(queue) > min(8, max(2, _AHEAD_PIXELS // pixels)):
+            yield queue.popleft()
+    yield from queue
+
+
+def _prepared(
+    frame: VideoFrame,
+    engine: Looks,
+    settings: AnalysisSettings,
+    shots: ShotFinder,
+    schedule: Schedule,
+    pool: ThreadPoolExecutor,
+) -> _Waiting:
+    if frame.image_rgb is None:
+        shots.add(None)
+        return _Waiting(frame, None, False, None)
+    picture = picture_of(frame.image_rgb, index=frame.index, time_s=frame.time_s, work_px=settings.work_px)
+    is_cut = shots.add(picture.thumb_rgb) > 0
+    long_side_px = schedule.due_px(frame.time_s, long_side_px=max(frame.image_rgb.shape[:2]), is_cut=is_cut)
+    looked = None
+    if long_side_px is not None:
+        looked = pool.submit(
+            look_at_frame,
+            engine,
+            picture,
+            long_side_px=long_side_px,
+            min_score=settings.continue_score,
+        )
+    return _Waiting(frame, picture, is_cut, looked)
+
+
+def _sampled(trails: list[Trail], settings: AnalysisSettings) -> Iterator[tuple[Trail, tuple[Sample, ...]]]:
+    """The trails by first appearance, with as many samples each as all together may take."""
+    trails = sorted(trails, key=lambda trail: (trail.first_frame, trail.number))
+    most = settings.max_samples
+    chosen = [trail.bins.best_first(most) for trail in trails]
+    while most > 1 and _num_bytes(chosen) > settings.sample_bytes:
+        most //= 2
+        chosen = [samples[:most] for samples in chosen]
+    smallest_first = sorted(range(len(chosen)), key=lambda i: _num_bytes([chosen[i]]))
+    for i in smallest_first:
+        if _num_bytes(chosen) <= settings.sample_bytes:
+            break
+        chosen[i] = ()
+    return iter(list(zip(trails, chosen, strict=True)))
+
+
+def _num_bytes(chosen: list[tuple[Sample, ...]]) -> int:
+    return sum(sample.crop_rgb.nbytes for samples in chosen for sample in samples)

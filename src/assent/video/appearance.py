@@ -1,0 +1,51 @@
+"""Is this the same face? Asked of pixels alone, when a face that was lost is found again.
+
+It need not be right about a person, only doubt enough: a face wrongly taken for another begins a new track, which
+costs a little; one wrongly taken for the same would let a stranger inherit what was decided of somebody else.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from assent.types import Float32, UInt8
+from assent.video.following import likeness, patch
+from assent.video.trails import widened
+
+_SHIFTS: Final = (-0.12, 0.0, 0.12)
+LEAST_LIKENESS: Final = 0.45  # of the patch, at the best of nine places
+LEAST_COLOURS: Final = 0.45  # share of colours in common
+
+
+def colours(small_rgb: UInt8, box_xyxy: Float32) -> Float32:
+    """Colours in and around a face: histogram (512,) float32 of sum 1; zeros for a box outside the picture.
+
+    Args:
+        small_rgb: (h, w, 3) uint8.
+        box_xyxy: (4,) in its pixels.
+    """
+    height, width = small_rgb.shape[:2]
+    x0, y0, x1, y1 = np.clip(np.round(widened(box_xyxy, 0.15)), 0, (width, height, width, height)).astype(int)
+    if x1 - x0 < 2 or y1 - y0 < 2:
+        return np.zeros(512, np.float32)
+    part = cv2.resize(small_rgb[y0:y1, x0:x1], (24, 24), interpolation=cv2.INTER_AREA)
+    counts = cv2.calcHist([part], [0, 1, 2], None, [8, 8, 8], [0, 256, 0, 256, 0, 256])
+    counts = counts + 0.5 * sum(np.roll(counts, s, axis) for axis in range(3) for s in (-1, 1))
+    return np.asarray(counts.ravel() / counts.sum(), np.float32)
+
+
+def is_same(model: Float32, model_colours: Float32, gray: UInt8, small_rgb: UInt8, box_xyxy: Float32) -> bool:
+    """Whether the face in a box (4,) of a picture may be the one remembered."""
+    sides = box_xyxy[2:] - box_xyxy[:2]
+    best = max(
+        likeness(patch(gray, np.asarray(box_xyxy + np.tile(sides * (dx, dy), 2), np.float32)), model)
+        for dx in _SHIFTS
+        for dy in _SHIFTS
+    )
+    if best < LEAST_LIKENESS:
+        return False
+    shared = float(np.minimum(colours(small_rgb, box_xyxy), model_colours).sum())
+    return shared >= LEAST_COLOURS

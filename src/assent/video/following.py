@@ -1,0 +1,198 @@
+"""Moves a face's box from one picture to the next along with its pixels.
+
+Points on a grid in the box are followed there and back with pyramidal Lucas-Kanade (Bouguet 2001); those that do not
+come back to where they started are dropped (Kalal et al. 2010, "Forward-backward error"), and the box takes the median
+of the others' motion and the median change of their distances. Where that fails, as in fast motion, the face is
+searched around its place by normalised correlation. Both work on a cut-out in which the face has one size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from assent.types import Float32, UInt8
+
+_FACE_PX: Final = 36  # of the longer side in the cut-out: finer costs more and follows no better
+_MAX_ENLARGED: Final = 2.0
+_AROUND: Final = 1.0  # box sides kept on each side: the farthest a face may move in one frame
+_GRID: Final = 6
+_WINDOW_PX: Final = 11
+_LEVELS: Final = 2
+_MAX_ERROR_PX: Final = 1.5  # there and back, in the cut-out
+_LEAST_GOOD: Final = 12  # of _GRID**2 points
+_MAX_SCALE: Final = 1.15
+_LEAST_LIKENESS: Final = 0.7  # of the best place in a search by correlation
+_PATCH_WH: Final = (16, 20)
+_LK_CRITERIA: Final = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 12, 0.03)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """Where a box went.
+
+    Attributes:
+        box_xyxy: (4,) float32, in the pixels of both pictures.
+        is_sure: whether the pixels said so; otherwise the box is where it was.
+        likeness: correlation of the face's patch with the one it is compared with, -1 to 1.
+    """
+
+    box_xyxy: Float32
+    is_sure: bool
+    likeness: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """A cut-out: what lies where, and how much it is scaled."""
+
+    x0: int
+    y0: int
+    x1: int
+    y1: int
+    ratio: float
+
+    def cut(self, gray: UInt8) -> UInt8:
+        """The cut-out of (H, W) uint8."""
+        part = gray[self.y0 : self.y1, self.x0 : self.x1]
+        size = (max(1, round(part.shape[1] * self.ratio)), max(1, round(part.shape[0] * self.ratio)))
+        how = cv2.INTER_AREA if self.ratio < 1 else cv2.INTER_LINEAR
+        return (
+            part
+            if size == part.shape[::-1]
+            else np.asarray(cv2.resize(part, size, interpolation=how), np.uint8)
+        )
+
+    def inside(self, box_xyxy: Float32) -> Float32:
+        """A box in the cut-out's pixels."""
+        return np.asarray((box_xyxy - (self.x0, self.y0, self.x0, self.y0)) * self.ratio, np.float32)
+
+    def outside(self, box_xyxy: Float32) -> Float32:
+        """A box of the cut-out in the picture's pixels."""
+        return np.asarray(box_xyxy / self.ratio + (self.x0, self.y0, self.x0, self.y0), np.float32)
+
+
+def patch(gray: UInt8, box_xyxy: Float32) -> Float32:
+    """What a face looks like, in little: (20, 16) float32 of mean 0 and length 1; zeros where it is flat."""
+    left, top, right, bottom = box_xyxy
+    scale = np.array([(right - left) / _PATCH_WH[0], (bottom - top) / _PATCH_WH[1]], np.float32)
+    matrix = np.array([[scale[0], 0, left], [0, scale[1], top]], np.float32)
+    small = cv2.warpAffine(
+        gray,
+        matrix,
+        _PATCH_WH,
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    ).astype(np.float32)
+    small -= small.mean()
+    length = float(np.linalg.norm(small))
+    return np.asarray(small / length if length > 1e-3 else np.zeros_like(small), np.float32)
+
+
+def likeness(patch_a: Float32, patch_b: Float32) -> float:
+    """Correlation of two patches, -1 to 1."""
+    return float((patch_a * patch_b).sum())
+
+
+def follow(before: UInt8, after: UInt8, box_xyxy: Float32, model: Float32) -> Step:
+    """Where the face in ``box_xyxy`` of one picture is in the next.
+
+    Args:
+        before: (H, W) uint8.
+        after: (H, W) uint8 of the same size.
+        box_xyxy: (4,) in their pixels.
+        model: the face's ``patch`` when it was last detected.
+    """
+    window = _window(before.shape, box_xyxy)
+    if window is None:
+        return Step(box_xyxy, False, 0.0)
+    here, there = window.cut(before), window.cut(after)
+    box = window.inside(box_xyxy)
+    moved = _moved_by_points(here, there, box)
+    if moved is None:
+        moved = _moved_by_search(here, there, box)
+    if moved is None:
+        return Step(box_xyxy, False, likeness(patch(after, box_xyxy), model))
+    result = window.outside(moved)
+    return Step(result, True, likeness(patch(after, result), model))
+
+
+def _window(shape: tuple[int, ...], box_xyxy: Float32) -> _Window | None:
+    """The cut-out around a box; None where less than a fifth of the box lies in the picture."""
+    height, width = shape
+    sides = box_xyxy[2:] - box_xyxy[:2]
+    if not np.isfinite(box_xyxy).all() or sides.min() < 2:
+        return None
+    low = np.clip(box_xyxy[:2], 0, (width, height))
+    high = np.clip(box_xyxy[2:], 0, (width, height))
+    if float(np.prod(high - low)) < 0.2 * float(np.prod(sides)):
+        return None
+    x0, y0 = np.floor(np.maximum(box_xyxy[:2] - sides * _AROUND, 0)).astype(int)
+    x1, y1 = np.ceil(np.minimum(box_xyxy[2:] + sides * _AROUND, (width, height))).astype(int)
+    return _Window(int(x0), int(y0), int(x1), int(y1), min(_MAX_ENLARGED, _FACE_PX / float(sides.max())))
+
+
+def _moved_by_points(here: UInt8, there: UInt8, box: Float32) -> Float32 | None:
+    """The box moved and scaled as its points do; None where too few come back."""
+    steps = (np.arange(_GRID, dtype=np.float32) + 0.5) / _GRID * 0.8 + 0.1
+    xs, ys = np.meshgrid(box[0] + steps * (box[2] - box[0]), box[1] + steps * (box[3] - box[1]))
+    start = np.stack([xs.ravel(), ys.ravel()], 1).astype(np.float32)
+    inside = ((start > 1) & (start < np.array(here.shape[::-1]) - 2)).all(1)
+    start = start[inside][:, None]
+    if len(start) < _LEAST_GOOD:
+        return None
+    lk = {"winSize": (_WINDOW_PX, _WINDOW_PX), "maxLevel": _LEVELS, "criteria": _LK_CRITERIA}
+    ends, found, _ = cv2.calcOpticalFlowPyrLK(here, there, start, None, **lk)  # type: ignore[call-overload]
+    back, found_back, _ = cv2.calcOpticalFlowPyrLK(there, here, ends, None, **lk)  # type: ignore[call-overload]
+    error = np.linalg.norm(back - start, axis=2)[:, 0]
+    good = (found[:, 0] == 1) & (found_back[:, 0] == 1) & (error < _MAX_ERROR_PX)
+    if int(good.sum()) < _LEAST_GOOD:
+        return None
+    start, ends = start[good, 0], ends[good, 0]
+    shifts = ends - start
+    shift = np.median(shifts, axis=0)
+    spread = np.linalg.norm(shifts - shift, axis=1)
+    with_it = spread < 0.1 * _FACE_PX
+    if int(with_it.sum()) < _LEAST_GOOD:
+        return None
+    scale = _change_of_scale(start[with_it], ends[with_it])
+    centre = (box[:2] + box[2:]) / 2
+    middle = np.median(start[with_it], axis=0)
+    new_centre = np.median(ends[with_it], axis=0) + (centre - middle) * scale
+    half = (box[2:] - box[:2]) / 2 * scale
+    return np.concatenate([new_centre - half, new_centre + half]).astype(np.float32)
+
+
+def _change_of_scale(start: Float32, ends: Float32) -> float:
+    """The median change of the distances between points."""
+    i, j = np.triu_indices(len(start), k=1)
+    before = np.linalg.norm(start[i] - start[j], axis=1)
+    after = np.linalg.norm(ends[i] - ends[j], axis=1)
+    far = before > _FACE_PX / 4
+    if int(far.sum()) < 8:
+        return 1.0
+    return float(np.clip(np.median(after[far] / before[far]), 1 / _MAX_SCALE, _MAX_SCALE))
+
+
+def _moved_by_search(here: UInt8, there: UInt8, box: Float32) -> Float32 | None:
+    """The box at the place that looks most like it; None where none does, or two do."""
+    limits = np.array(here.shape[::-1])
+    low = np.clip(np.round(box[:2]), 0, limits).astype(int)
+    high = np.clip(np.round(box[2:]), 0, limits).astype(int)
+    template = here[low[1] : high[1], low[0] : high[0]]
+    if min(template.shape) < 8 or float(template.std()) < 4:
+        return None
+    scores = cv2.matchTemplate(there, template, cv2.TM_CCOEFF_NORMED)
+    _, best, _, (x, y) = cv2.minMaxLoc(scores)
+    if best < _LEAST_LIKENESS:
+        return None
+    rivals = scores.copy()
+    reach = max(2, min(template.shape) // 3)
+    rivals[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1] = -1
+    if float(rivals.max()) > best - 0.1:
+        return None
+    shift = np.array([x, y]) - low
+    return np.asarray(box + np.tile(shift, 2), np.float32)

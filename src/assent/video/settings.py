@@ -1,0 +1,46 @@
+"""How a clip is looked at: often and small, now and then closely, and when a face followed is given up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisSettings:
+    """The schedule of looks and the limits of following. Figures are in ``docs/video-analysis.md``.
+
+    Attributes:
+        quick_px: longer side of the frequent look.
+        quick_every_s: seconds between two of them.
+        full_px: longer side of the closer look, which finds smaller faces and takes the quick one's turn.
+        full_every_s: seconds between two of them.
+        fine_px: longer side of the closest look, for clips larger than ``full_px``; in tiles.
+        fine_every_s: seconds between two of them.
+        begin_score: a detection begins a track from this score on,
+        continue_score: and continues one from this. Hiding everyone wants both low.
+        work_px: longer side of the pictures in which faces are followed.
+        back_s: how long a face is followed backwards from where it was first detected.
+        hold_s: how long a face that was lost stays covered where it was seen last.
+        lead_s: how long it is covered before the first frame in which it could be followed.
+        max_gap_s: a face found again within this time, and fitting, was the same all along.
+        max_unseen_s: a face followed by its pixels alone, never detected, is given up after this time.
+        max_samples: of a track.
+        sample_bytes: of all tracks together; beyond it tracks keep fewer, then the smallest faces none.
+    """
+
+    quick_px: int = 320
+    quick_every_s: float = 0.16
+    full_px: int = 640
+    full_every_s: float = 1.0
+    fine_px: int = 1280
+    fine_every_s: float = 2.0
+    begin_score: float = 0.45
+    continue_score: float = 0.25
+    work_px: int = 640
+    back_s: float = 2.0
+    hold_s: float = 0.5
+    lead_s: float = 0.25
+    max_gap_s: float = 1.0
+    max_unseen_s: float = 2.0
+    max_samples: int = 8
+    sample_bytes: int = 150_000_000

@@ -1,0 +1,133 @@
+"""Where a clip is cut, and where it is black.
+
+A cut is a frame that is unlike the one before in a way that the frames before were not: little pictures of both
+(``THUMB_WH``) neither correlate nor have like colours. Correlation is blind to a flash, colours to motion; a cut
+has to show in both. Dissolves are no cuts here: faces are lost in them and found again.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from assent.types import Float32, UInt8
+from assent.video.types import BlackSpan, Shot
+
+THUMB_WH: Final = (48, 32)
+_CUT: Final = 0.5  # of what _Difference gives
+_USUAL_TIMES: Final = 2.5  # a cut stands out from the motion before it by this much
+_MEMORY: Final = 0.8  # of the usual difference, from frame to frame
+_BLACK_LUMA: Final = 32  # of 255; a black frame as encoded comes out at 16 at most
+_BLACK_SHARE: Final = 0.98
+
+
+def thumbnail(image_rgb: UInt8) -> UInt8:
+    """The little picture of (H, W, 3) uint8 that cuts are looked for in."""
+    return np.asarray(cv2.resize(image_rgb, THUMB_WH, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+class ShotFinder:
+    """Told each frame in turn, says how surely a cut is before it."""
+
+    def __init__(self) -> None:
+        self._before: UInt8 | None = None
+        self._usual = 0.0
+        self._starts: list[tuple[int, float]] = []
+        self._blacks = _Blacks()
+        self._num_frames = 0
+
+    def add(self, thumb_rgb: UInt8 | None) -> float:
+        """The confidence, 0 to 1, of a cut between the last frame and this one; 0 for none.
+
+        Args:
+            thumb_rgb: the frame's ``thumbnail``; None for one that could not be read, which is no cut.
+        """
+        index, self._num_frames = self._num_frames, self._num_frames + 1
+        self._blacks.add(index, thumb_rgb)
+        if not self._starts:
+            self._starts.append((0, 1.0))
+        if thumb_rgb is None:
+            return 0.0
+        before, self._before = self._before, thumb_rgb
+        if before is None:
+            return 0.0
+        change = difference(before, thumb_rgb)
+        usual, self._usual = self._usual, _MEMORY * self._usual + (1 - _MEMORY) * min(change, _CUT)
+        if change < _CUT or change < usual * _USUAL_TIMES:
+            return 0.0
+        confidence = min(1.0, 0.5 + (change - _CUT) / (2 * _CUT))
+        self._starts.append((index, confidence))
+        return confidence
+
+    def shots(self) -> tuple[Shot, ...]:
+        """Of all frames so far."""
+        ends = [start - 1 for start, _ in self._starts[1:]] + [self._num_frames - 1]
+        return tuple(
+            Shot(start, end, confidence) for (start, confidence), end in zip(self._starts, ends, strict=True)
+        )
+
+    def black_spans(self) -> tuple[BlackSpan, ...]:
+        """Of all frames so far."""
+        return self._blacks.spans()
+
+
+def difference(thumb_a_rgb: UInt8, thumb_b_rgb: UInt8) -> float:
+    """How unlike two little pictures are: 0 the same, 1 nothing in common."""
+    return float(np.sqrt(_structure(thumb_a_rgb, thumb_b_rgb) * _colours(thumb_a_rgb, thumb_b_rgb)))
+
+
+def _structure(a_rgb: UInt8, b_rgb: UInt8) -> float:
+    """1 minus the correlation of lumas, at most 1; frames without any structure differ by their level."""
+    luma_a = cv2.cvtColor(a_rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    luma_b = cv2.cvtColor(b_rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    level = min(1.0, abs(float(luma_a.mean()) - float(luma_b.mean())) / 64)
+    luma_a -= luma_a.mean()
+    luma_b -= luma_b.mean()
+    spread = float(np.linalg.norm(luma_a) * np.linalg.norm(luma_b))
+    if min(float(luma_a.std()), float(luma_b.std())) < 3:
+        flat = float(max(luma_a.std(), luma_b.std())) < 3
+        return level if flat else 1.0
+    return float(np.clip(1 - (luma_a * luma_b).sum() / spread, 0, 1))
+
+
+def _colours(a_rgb: UInt8, b_rgb: UInt8) -> float:
+    """The share of pixels whose colour (of 8 x 8 x 8) the other picture lacks, neighbouring colours blended."""
+    shared = np.minimum(_histogram(a_rgb), _histogram(b_rgb)).sum()
+    return float(np.clip(1 - shared, 0, 1))
+
+
+def _histogram(thumb_rgb: UInt8) -> Float32:
+    counts = cv2.calcHist([thumb_rgb], [0, 1, 2], None, [8, 8, 8], [0, 256, 0, 256, 0, 256])
+    for axis in range(3):
+        padded = np.pad(counts, [(1, 1) if a == axis else (0, 0) for a in range(3)], mode="edge")
+        parts = [np.take(padded, range(k, k + 8), axis=axis) for k in range(3)]
+        counts = (parts[0] + 2 * parts[1] + parts[2]) / 4
+    return np.asarray(counts / max(float(counts.sum()), 1e-9), np.float32)
+
+
+class _Blacks:
+    """Collects runs of black frames."""
+
+    def __init__(self) -> None:
+        self._spans: list[BlackSpan] = []
+
+    def add(self, index: int, thumb_rgb: UInt8 | None) -> None:
+        """Looks at one frame's little picture."""
+        if thumb_rgb is None:
+            return
+        share = float((thumb_rgb.max(axis=2) < _BLACK_LUMA).mean())
+        if share < _BLACK_SHARE:
+            return
+        darkness = 1 - float(thumb_rgb.mean()) / _BLACK_LUMA
+        confidence = float(np.clip(0.5 + darkness / 2, 0, 1)) * share
+        if self._spans and self._spans[-1].last_frame == index - 1:
+            last = self._spans.pop()
+            self._spans.append(BlackSpan(last.first_frame, index, min(last.confidence, confidence)))
+        else:
+            self._spans.append(BlackSpan(index, index, confidence))
+
+    def spans(self) -> tuple[BlackSpan, ...]:
+        """In order."""
+        return tuple(self._spans)

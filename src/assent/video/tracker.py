@@ -1,0 +1,352 @@
+"""Follows faces from frame to frame, as frames come: the same for a clip and for a camera.
+
+Each frame: every face is moved along with the pixels; where a look is due (or a face is doubtful) the detector says
+where faces are; detections are given to the faces they fit, and those that fit none begin a new track. A track ends at
+a cut, when its face was lost for too long, and wherever it is not clear who is who: where two faces cross, both end and
+two new ones begin, and again when they part.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from assent.types import Detections, Float32, UInt8
+from assent.video.appearance import colours, is_same
+from assent.video.backwards import lead_of
+from assent.video.following import follow, likeness, patch
+from assent.video.looking import Looks, Schedule, look_at_frame, look_near
+from assent.video.matching import nearness, pairs
+from assent.video.pictures import Picture, picture_of
+from assent.video.samples import SampleBins, sample_of, worth_of
+from assent.video.settings import AnalysisSettings
+from assent.video.shots import ShotFinder
+from assent.video.trails import Trail
+from assent.video.types import Sample, Seen
+from assent.vision.boxes import box_iou
+
+_STEP_LIKENESS: Final = 0.6  # from one frame to the next; less means something came between
+_MODEL_LIKENESS: Final = 0.35  # with the face as last detected; less calls for a look
+_CROSSING: Final = 0.12  # overlap of two faces from which on it is not clear who is who
+_PARTED: Final = 0.03
+_SAME_FACE: Final = 0.45  # a detection that near to one already taken is the same face twice
+_MOST_LOOKS: Final = 4  # at doubtful faces, of one frame; the others wait a frame
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LiveTrack:
+    """A face as it is now.
+
+    Attributes:
+        number: of the track, in order of beginning.
+        box_xyxy: (4,) float32, pixels of the frame.
+        seen: how the box came about.
+        score: the detector's; NaN where it did not look or did not see.
+        age_s: since the track began.
+        is_lost: whether it is only held where it was seen last.
+        samples: the best faces so far, best first.
+    """
+
+    number: int
+    box_xyxy: Float32
+    seen: Seen
+    score: float
+    age_s: float
+    is_lost: bool
+    samples: tuple[Sample, ...]
+
+
+class Tracker:
+    """Told each frame in turn, knows where the faces are.
+
+    Args:
+        engine: what finds faces in a picture.
+        settings: when to look, when to give up.
+        is_whole_clip: keep the ended trails and follow faces back to before they were detected; a camera, whose
+            past is shown already, does neither.
+    """
+
+    def __init__(
+        self, engine: Looks, settings: AnalysisSettings | None = None, *, is_whole_clip: bool = False
+    ) -> None:
+        self.ended: list[Trail] = []
+        self._engine = engine
+        self._settings = settings or AnalysisSettings()
+        self._is_whole_clip = is_whole_clip
+        self._schedule = Schedule(self._settings)
+        self._shots = ShotFinder()
+        self._trails: list[Trail] = []
+        self._history: deque[Picture] = deque()
+        self._began_s: dict[int, float] = {}
+        self._last: Picture | None = None
+        self._num_frames = 0
+        self._num_trails = 0
+
+    @property
+    def trails(self) -> list[Trail]:
+        """Those that have not ended."""
+        return self._trails
+
+    def update(self, image_rgb: UInt8 | None, time_s: float) -> tuple[LiveTrack, ...]:
+        """The faces of the next frame.
+
+        Args:
+            image_rgb: (H, W, 3) uint8; None for a frame that could not be read: faces are held where they were.
+            time_s: when it is shown; later than the last one's.
+        """
+        if image_rgb is None:
+            self._shots.add(None)
+            self.skip(time_s)
+        else:
+            picture = picture_of(
+                image_rgb, index=self._num_frames, time_s=time_s, work_px=self._settings.work_px
+            )
+            is_cut = self._shots.add(picture.thumb_rgb) > 0
+            long_side_px = self._schedule.due_px(time_s, long_side_px=max(image_rgb.shape[:2]), is_cut=is_cut)
+            found = None
+            if long_side_px is not None:
+                found = look_at_frame(
+                    self._engine,
+                    picture,
+                    long_side_px=long_side_px,
+                    min_score=self._settings.continue_score,
+                )
+            self.advance(picture, found, is_cut=is_cut)
+        return tuple(self._live(trail, time_s) for trail in self._trails)
+
+    def skip(self, time_s: float) -> None:
+        """A frame that could not be read."""
+        self._num_frames += 1
+        for trail in self._trails:
+            trail.append(trail.box_xyxy, Seen.BRIDGED)
+        self._give_up(time_s)
+
+    def advance(self, picture: Picture, found: Detections | None, *, is_cut: bool) -> None:
+        """The next frame, with what was found in it where it was looked at.
+
+        Args:
+            picture: its ``index`` is how many frames came before.
+            found: detections from ``continue_score`` on; None where nobody looked.
+            is_cut: whether a shot begins with it.
+        """
+        last, self._last = self._last, picture
+        self._num_frames += 1
+        if is_cut or (last is not None and last.gray.shape != picture.gray.shape):
+            self.end_all()
+            last = None
+        doubtful = self._follow(last, picture) if last is not None else []
+        self._part_crossing()
+        if found is not None:
+            self._take(picture, found, self._trails, begins=True)
+        else:
+            for trail in doubtful[:_MOST_LOOKS]:
+                self._look_again(picture, trail)
+        self._give_up(picture.time_s)
+        if self._is_whole_clip:
+            self._remember(picture)
+
+    def end_all(self) -> None:
+        """Ends every track, at a cut or at the clip's end."""
+        for trail in list(self._trails):
+            self._end(trail)
+        self._history.clear()
+
+    def _follow(self, last: Picture, picture: Picture) -> list[Trail]:
+        """Moves all boxes; returns the trails of which it is doubtful where they are, longest waiting first."""
+        doubtful = []
+        to_gray = picture.to_gray
+        for trail in self._trails:
+            box = trail.box_xyxy * to_gray
+            before = patch(last.gray, box)
+            step = follow(last.gray, picture.gray, box, before)
+            is_like = likeness(patch(picture.gray, step.box_xyxy), trail.model)
+            if trail.is_lost:
+                # Still pixels under a lost face are not the face; only its own likeness is.
+                is_sure = step.is_sure and is_like > 0.8
+            else:
+                is_sure = step.is_sure and step.likeness >= _STEP_LIKENESS
+            if not is_sure:
+                trail.is_lost = True
+                trail.append(trail.box_xyxy, Seen.BRIDGED)
+                doubtful.append(trail)
+                continue
+            moved = np.asarray(step.box_xyxy / to_gray, np.float32)
+            if trail.is_lost:
+                trail.is_lost = False
+                trail.bridge(trail.sure_at, moved)
+            trail.append(moved, Seen.FOLLOWED)
+            trail.sure_at = picture.index
+            if is_like < _MODEL_LIKENESS:
+                doubtful.append(trail)
+        doubtful = [t for t in doubtful if t.misses < 3 or (picture.index + t.number) % 3 == 0]
+        return sorted(doubtful, key=lambda trail: trail.misses)
+
+    def _look_again(self, picture: Picture, trail: Trail) -> None:
+        """A look at one doubtful face alone."""
+        found = look_near(
+            self._engine, picture.image_rgb, trail.box_xyxy, min_score=self._settings.continue_score
+        )
+        self._take(picture, found, [trail], begins=False)
+
+    def _take(self, picture: Picture, found: Detections, trails: list[Trail], *, begins: bool) -> None:
+        """Gives detections to trails; those that fit none begin one."""
+        trails = list(trails)
+        boxes = np.array([trail.box_xyxy for trail in trails], np.float32).reshape(-1, 4)
+        near = nearness(boxes, found.boxes_xyxy)
+        matched: set[int] = set()
+        kept: set[int] = set()
+        for t, d in pairs(near, [trail.is_lost for trail in trails]):
+            if self._go_on(picture, trails[t], found.take(slice(d, d + 1))):
+                matched.add(d)
+                kept.add(t)
+        for t, trail in enumerate(trails):
+            if t not in kept:
+                trail.misses += 1
+        for d in range(len(found)):
+            if d in matched or found.scores[d] < self._settings.begin_score:
+                continue
+            here = found.boxes_xyxy[d : d + 1]
+            held = [trail.box_xyxy for trail in self._trails if not trail.is_lost]
+            if held and box_iou(here, np.array(held, np.float32)).max() > _SAME_FACE:
+                continue
+            if begins or not held or box_iou(here, np.array(held, np.float32)).max() < 0.1:
+                self._begin(picture, found.take(slice(d, d + 1)))
+
+    def _go_on(self, picture: Picture, trail: Trail, face: Detections) -> bool:
+        """Puts a trail where its face was detected; False where that is another face, which ends the trail."""
+        box = face.boxes_xyxy[0]
+        gray_box = box * picture.to_gray
+        if trail.is_lost and not is_same(
+            trail.model, trail.colours, picture.gray, picture.small_rgb, gray_box
+        ):
+            if face.scores[0] >= self._settings.begin_score:
+                self._end(trail)
+            return False
+        if trail.is_lost:
+            trail.bridge(trail.sure_at, box)
+        else:
+            trail.settle(trail.anchor, box)
+        trail.put(trail.last_frame, box, Seen.DETECTED, float(face.scores[0]))
+        self._anchor(picture, trail, face)
+        return True
+
+    def _anchor(self, picture: Picture, trail: Trail, face: Detections) -> None:
+        """Remembers a detected face: where, when, what it looks like."""
+        gray_box = face.boxes_xyxy[0] * picture.to_gray
+        trail.is_lost = False
+        trail.misses = 0
+        trail.anchor = trail.sure_at = picture.index
+        trail.seen_s = picture.time_s
+        trail.model = patch(picture.gray, gray_box)
+        trail.colours = colours(picture.small_rgb, gray_box)
+        if trail.crossing:
+            return  # a sample might show either face
+        worth = worth_of(face.landmarks_xy[0], float(face.scores[0]))
+        if trail.bins.wants(picture.time_s, worth):
+            made = sample_of(
+                self._engine,
+                picture.image_rgb,
+                face.boxes_xyxy[0],
+                frame_index=picture.index,
+                time_s=picture.time_s,
+            )
+            if made is not None:
+                trail.bins.add(*made)
+
+    def _begin(self, picture: Picture, face: Detections) -> Trail:
+        """A new trail, followed backwards where the past is at hand."""
+        trail = self._new_trail(picture, face.boxes_xyxy[0], float(face.scores[0]))
+        self._anchor(picture, trail, face)
+        if self._is_whole_clip:
+            first = self._history[0].index if self._history else picture.index
+            others = [o for o in (*self._trails, *self.ended) if o is not trail and o.last_frame >= first]
+            boxes, seen = lead_of(picture, face.boxes_xyxy[0], self._history, others, self._settings)
+            trail.lead(boxes, seen)
+        return trail
+
+    def _new_trail(self, picture: Picture, box_xyxy: Float32, score: float) -> Trail:
+        bins = SampleBins(self._settings.max_samples)
+        trail = Trail(self._num_trails, picture.index, picture.time_s, box_xyxy, score, bins)
+        self._num_trails += 1
+        self._began_s[trail.number] = picture.time_s
+        self._trails.append(trail)
+        return trail
+
+    def _part_crossing(self) -> None:
+        """Ends the trails of faces that begin or cease to overlap, and goes on with new ones in their places."""
+        if len(self._trails) < 2 and not any(trail.crossing for trail in self._trails):
+            return
+        trails = list(self._trails)
+        boxes = np.array([trail.box_xyxy for trail in trails], np.float32)
+        overlap = box_iou(boxes, boxes)
+        for i, trail in enumerate(trails):
+            least = _PARTED if trail.crossing else _CROSSING
+            over = {other.number for j, other in enumerate(trails) if j != i and overlap[i, j] > least}
+            if bool(over) != bool(trail.crossing):
+                self._renew(trail, frozenset(over))
+
+    def _renew(self, trail: Trail, crossing: frozenset[int]) -> None:
+        """Ends a trail before the last frame, where a new one goes on."""
+        picture = self._last
+        if picture is None or trail.first_frame == trail.last_frame:
+            trail.crossing = crossing
+            return
+        heir = self._new_trail(picture, trail.box_xyxy, float("nan"))
+        heir.put(heir.first_frame, trail.box_xyxy, trail.seen, trail.score)
+        heir.model, heir.colours, heir.seen_s = trail.model, trail.colours, trail.seen_s
+        heir.is_lost, heir.misses, heir.crossing = trail.is_lost, trail.misses, crossing
+        trail.cut_after(trail.last_frame - 1)
+        self._trails.remove(trail)
+        self._close(trail)
+
+    def _give_up(self, time_s: float) -> None:
+        """Ends trails lost or undetected for too long, or gone from the picture, or a second time the same face."""
+        settings = self._settings
+        for trail in list(self._trails):
+            lost_frames = trail.last_frame - trail.sure_at
+            if time_s - trail.seen_s > settings.max_unseen_s or (
+                trail.is_lost and lost_frames and time_s - self._time_of(trail, time_s) > settings.max_gap_s
+            ):
+                self._end(trail)
+
+    def _time_of(self, trail: Trail, now_s: float) -> float:
+        """About when a trail was sure last, by the mean time of a frame."""
+        per_frame_s = now_s / max(1, self._num_frames - 1)
+        return now_s - (trail.last_frame - trail.sure_at) * per_frame_s
+
+    def _end(self, trail: Trail) -> None:
+        """Takes a trail out; what it was held for too long is dropped."""
+        now_s = self._last.time_s if self._last is not None else 0.0
+        per_frame_s = now_s / max(1, self._num_frames - 1)
+        hold = round(self._settings.hold_s / per_frame_s) if per_frame_s > 0 else 0
+        trail.cut_after(trail.sure_at + hold)
+        self._trails.remove(trail)
+        self._close(trail)
+
+    def _close(self, trail: Trail) -> None:
+        self._began_s.pop(trail.number, None)
+        if self._is_whole_clip:
+            self.ended.append(trail)
+
+    def _remember(self, picture: Picture) -> None:
+        """Keeps the working picture for following backwards, without the frame itself."""
+        empty = np.zeros((0, 0, 3), np.uint8)
+        self._history.append(
+            Picture(picture.index, picture.time_s, empty, empty, picture.gray, picture.thumb_rgb)
+        )
+        while self._history and self._history[0].time_s < picture.time_s - self._settings.back_s:
+            self._history.popleft()
+
+    def _live(self, trail: Trail, time_s: float) -> LiveTrack:
+        return LiveTrack(
+            trail.number,
+            trail.box_xyxy,
+            trail.seen,
+            trail.score,
+            time_s - self._began_s[trail.number],
+            trail.is_lost,
+            trail.bins.best_first(),
+        )

@@ -19,6 +19,7 @@ from assent.cli import (
     demo,
     faces,
     keys,
+    live,
     log,
     models,
     person,
@@ -72,6 +73,7 @@ app.command("export")(person.export)
 app.command("calibrate")(calibrate.calibrate)
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
+app.command("live")(live.live)
 
 
 def main() -> None:

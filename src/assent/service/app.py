@@ -41,6 +41,8 @@ from assent.types import JsonObject
 
 if TYPE_CHECKING:
     from assent.service.calibrating import CalibrationResult
+    from assent.service.liveoptions import LiveOptions
+    from assent.service.living import LiveRun
     from assent.vision.engine import FaceEngine
 
 
@@ -268,6 +270,28 @@ class Assent:
             result: the search's answer, made with ``thorough=True`` so that small faces are hidden too.
         """
         return annotating.annotate(self._ctx, image, result)
+
+    def live(
+        self,
+        place: str,
+        *,
+        camera: str | None = None,
+        source: str | None = None,
+        options: LiveOptions | None = None,
+        tell: Callable[[JsonObject], None] = lambda _: None,
+    ) -> LiveRun:
+        """Get ready to recognise people at a place in live video (see ``assent.service.living.open_live``).
+
+        Raises:
+            UsageError: the ``video`` extra is not installed.
+        """
+        try:
+            from assent.service.living import open_live
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                f"live video needs {error.name}, which is not installed; run: pip install 'assent[video]'"
+            ) from error
+        return open_live(self._ctx, place, camera=camera, source=source, options=options, tell=tell)
 
     def import_consents(
         self,

@@ -16,7 +16,7 @@ from assent.store.crypto import Vault
 from assent.store.galleries import GalleryReads, GalleryWrites
 from assent.store.schema import collections, consent_places, consents, live_events, place_cameras, places
 from assent.store.scope import new_id
-from assent.store.values import LogEntry
+from assent.store.values import LogEntry, effective_end
 from assent.types import JsonObject
 
 DEFAULT_KEEP_HOURS: Final = 24.0
@@ -136,19 +136,22 @@ class PlaceReads(GalleryReads):
     def agreed_people(self, place_id: str) -> list[AgreedPerson]:
         """Whose live consent names a place now, by person id."""
         query = (
-            sa.select(consents.c.id)
+            sa.select(
+                consents.c.id,
+                consents.c.person_id,
+                consents.c.given_at,
+                consents.c.expires_at,
+                consents.c.last_interaction_at,
+            )
             .join(consent_places, consent_places.c.consent_id == consents.c.id)
             .where(consent_places.c.place_id == place_id, consents.c.withdrawn_at.is_(None))
         )
         found: dict[str, AgreedPerson] = {}
-        for consent_id in self._connection.execute(query).scalars().all():
-            consent = self.consent(consent_id)
-            if not consent.is_live(self._now):
-                continue
-            fresh = AgreedPerson(consent.person_id, consent.id, consent.effective_expires_at)
-            known = found.get(consent.person_id)
-            if known is None or known.expires_at < fresh.expires_at:
-                found[consent.person_id] = fresh
+        for row in self._connection.execute(query).all():
+            ends = effective_end(row.expires_at, row.last_interaction_at)
+            known = found.get(row.person_id)
+            if row.given_at <= self._now < ends and (known is None or known.expires_at < ends):
+                found[row.person_id] = AgreedPerson(row.person_id, row.id, ends)
         return [found[person_id] for person_id in sorted(found)]
 
     def _place(self, row: Any) -> PlaceRecord:

@@ -184,8 +184,12 @@ def test_a_network_client_is_recognised(source: str) -> None:
     assert fetching_imports(ast.parse(source))
 
 
+# Live video opens what the operator declared to be a place's camera, and tells FFmpeg which protocols that may use.
+OPENS_CAMERAS = SOURCE / "live" / "opening.py"
+
+
 def test_nothing_opens_a_video_or_picture_by_a_name_that_a_library_would_resolve() -> None:
-    for path in SOURCE.rglob("*.py"):
+    for path in set(SOURCE.rglob("*.py")) - {OPENS_CAMERAS}:
         calls = {
             ast.unparse(n.func) for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Call)
         }

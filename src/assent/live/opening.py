@@ -111,7 +111,8 @@ class Address:
         if self.kind in ("rtsp", "rtsps"):
             options |= {"rtsp_transport": self.transport, "timeout": str(int(read_s * 1e6))}
         if not self.is_file:
-            options |= {"fflags": "nobuffer", "flags": "low_delay", "rw_timeout": str(int(read_s * 1e6))}
+            # Not "nobuffer": it would throw away the key frame that was read to learn the format.
+            options |= {"rw_timeout": str(int(read_s * 1e6))}
         return options
 
 

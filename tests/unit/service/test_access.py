@@ -121,6 +121,15 @@ def calls(assent: Assent, photos: Path) -> dict[str, tuple[set[Role], Callable[[
             partial(assent.collections.remove_templates, "club", [missing]),
         ),
         "collections.delete": (enroller, partial(assent.collections.delete, "none")),
+        "places.add": (none, partial(assent.places.add, "p", collection="none", responsible="x")),
+        "places.change": (none, partial(assent.places.change, "none")),
+        "places.set_camera": (none, partial(assent.places.set_camera, "none", "c", "x")),
+        "places.remove_camera": (none, partial(assent.places.remove_camera, "none", "c")),
+        "places.remove": (none, partial(assent.places.remove, "none")),
+        "places.list": (enroller | searcher, assent.places.list),
+        "places.get": (enroller | searcher, partial(assent.places.get, "none")),
+        "places.events": (searcher, partial(assent.places.events, "none")),
+        "live": (searcher, partial(assent.live, "none")),
         "users.create": (enroller, partial(assent.users.create, "club", "nobody")),
         "users.delete": (enroller, partial(assent.users.delete, "club", "nobody")),
         "users.list": (enroller, partial(assent.users.list, "club")),
@@ -174,7 +183,7 @@ FREE = {
 
 
 def test_every_public_method_is_in_the_table(club: Assent, demo_photos: Path) -> None:
-    parts = ("people", "consents", "collections", "users", "reviews", "access", "logbook")
+    parts = ("people", "consents", "collections", "places", "users", "reviews", "access", "logbook")
     found = {name for name in dir(type(club)) if not name.startswith("_") and callable(getattr(club, name))}
     for part in parts:
         owner = getattr(club, part)

@@ -48,9 +48,7 @@ class FakeDetector:
     answer: Detections = field(default_factory=Detections.empty)
     looks: list[int] = field(default_factory=list)
 
-    def detect(
-        self, image_rgb: UInt8, *, long_side_px: int, min_score: float | None = None
-    ) -> Detections:
+    def detect(self, image_rgb: UInt8, *, long_side_px: int, min_score: float | None = None) -> Detections:
         self.looks.append(long_side_px)
         return self.answer
 

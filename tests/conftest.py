@@ -143,3 +143,15 @@ def demo_photos() -> Path:
     from assent.demo.photos import fetch_photos
 
     return fetch_photos(REPOSITORY / "build" / "photos")
+
+
+@pytest.fixture(scope="session")
+def short_clip(demo_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real video of three seconds: a second of ana's face (obama3.jpg), one of a stranger's (biden.jpg), black."""
+    from PIL import Image
+
+    from tests.video import write_clip
+
+    with Image.open(demo_photos / "obama3.jpg") as ana, Image.open(demo_photos / "biden.jpg") as joe:
+        parts = [(ana.copy(), 25), (joe.copy(), 25), (None, 25)]
+    return write_clip(tmp_path_factory.mktemp("clips") / "short.mkv", parts)

@@ -98,6 +98,58 @@ class Settings(BaseSettings):
         "from the moment on at which they expire.",
     )
 
+    jobs_dir: Path | None = Field(
+        default=None,
+        description="Folder of what jobs are given and make, sealed. Workers on other machines need the same one. "
+        "Default: `DATA_DIR/jobs`.",
+    )
+    max_jobs: int = Field(
+        default=20, ge=1, le=10_000, description="Jobs that wait or run at once; more are refused."
+    )
+    job_workers: int = Field(
+        default=1,
+        ge=0,
+        le=64,
+        description="Jobs that the server works on at once; 0 leaves them to `assent worker`.",
+    )
+    job_lease_s: float = Field(
+        default=60.0,
+        ge=1,
+        description="A job whose worker has not been heard of for so long is taken up by another, seconds.",
+    )
+    job_attempts: int = Field(
+        default=3, ge=1, le=100, description="How often a job is taken up before it fails."
+    )
+    job_poll_s: float = Field(
+        default=1.0,
+        gt=0,
+        le=60,
+        description="How often a worker that has nothing to do looks for a job, seconds.",
+    )
+    job_days: float = Field(
+        default=7.0, gt=0, le=90, description="How long a job's result is kept, days; then it is destroyed."
+    )
+    max_video_bytes: int = Field(default=10 * 2**30, ge=1, description="Largest video of a job, bytes.")
+    max_video_s: float = Field(default=6 * 3600.0, gt=0, description="Longest video of a job, seconds.")
+    notifications: dict[str, str] = Field(
+        default_factory=dict,
+        description="Where the ends of jobs are told, as JSON: from the ARN of an SNS topic to the URL of a webhook, "
+        "or to `sns` to publish it there.",
+    )
+    webhook_secret: SecretStr | None = Field(
+        default=None, description="Webhooks are signed with it (docs/video.md). Required where there are any."
+    )
+    sns_endpoint: str | None = Field(
+        default=None, description="URL of what `sns` publishes to. Default: Amazon's."
+    )
+    sns_region: str = Field(default="us-east-1", description="Region that requests to SNS are signed for.")
+    notice_attempts: int = Field(
+        default=8,
+        ge=1,
+        le=100,
+        description="How often it is tried to tell the end of a job; each wait is longer.",
+    )
+
     default_purpose: str | None = Field(
         default=None,
         description="The purpose of a collection that a Rekognition program makes without the tag `assent:purpose`.",
@@ -166,6 +218,11 @@ class Settings(BaseSettings):
     def objects_path(self) -> Path:
         """The folder whose folders are buckets."""
         return self.objects_dir if self.objects_dir is not None else self.data_dir / "buckets"
+
+    @cached_property
+    def jobs_path(self) -> Path:
+        """The folder of what jobs are given and make."""
+        return self.jobs_dir if self.jobs_dir is not None else self.data_dir / "jobs"
 
     @cached_property
     def records_url(self) -> str:

@@ -6,6 +6,7 @@ a person's name or a secret. ``exit_code`` is what the command line exits with (
     AssentError                      1
     |- UsageError                    2   the caller's words are off (also typer's own code)
     |  |- QuotaExceeded                  more than this version holds
+    |  |  `- TooManyJobs                 as many jobs wait or run as may
     |  `- ScoreFileError                 a file of scores is not what it should be; says which line
     |- ImageError                    3
     |  |- UnreadableImage                truncated, not an image, a format that is not accepted
@@ -54,6 +55,8 @@ a person's name or a secret. ``exit_code`` is what the command line exits with (
     |  |- UnreadableVideo                truncated, no video, a kind that is not read, or without a frame
     |  |- VideoTooLarge                  over the limit on pixels
     |  `- UndecodableFrame               a frame that cannot be read, where that is to stop the work
+    |- JobError                     17
+    |  `- JobNotReady                    it has not succeeded, so that there is nothing to fetch
     `- LiveError                    18
        |- PlaceNotReady                  no notice is posted there, or nobody agreed to be recognised there
        `- SourceUnavailable              no picture comes from there: address, password, format, or nothing at all
@@ -89,6 +92,10 @@ class UsageError(AssentError, ValueError):
 
 class QuotaExceeded(UsageError):
     """More than this version holds of something."""
+
+
+class TooManyJobs(QuotaExceeded):
+    """As many jobs wait or run as may."""
 
 
 class ScoreFileError(UsageError):
@@ -365,6 +372,16 @@ class PlaceNotReady(LiveError):
 
 class SourceUnavailable(LiveError):
     """A source gives no picture, and trying again would not help: a wrong address, a refused password, no video."""
+
+
+class JobError(AssentError):
+    """A job cannot give what was asked of it."""
+
+    exit_code = 17
+
+
+class JobNotReady(JobError):
+    """It has not succeeded, yet or at all."""
 
 
 class VideoError(AssentError):

@@ -139,8 +139,8 @@ def test_more_than_the_server_takes_on(empty_wire: Wire) -> None:
 def test_every_operation_that_is_not_answered_says_why(empty_wire: Wire) -> None:
     for operation, members, words in (
         ("RecognizeCelebrities", {"Image": {}}, "refused on principle"),
-        ("StartPersonTracking", {"Video": {}}, "refused on principle"),
-        ("GetFaceSearch", {"JobId": "job-1"}, "not there yet"),
+        ("GetCelebrityRecognition", {"JobId": "job-1"}, "refused on principle"),
+        ("ListStreamProcessors", {}, "not there yet"),
         ("CreateFaceLivenessSession", {}, "not there yet"),
         ("DetectLabels", {"Image": {}}, "outside of face matching"),
         ("DescribeProjects", {}, "outside of face matching"),

@@ -158,7 +158,13 @@ EXTRA: dict[str, set[str]] = {
     "CompareFacesResponse": {"AppliedThreshold", "AppliedFmr", "LogLeaf"},
     **{
         f"{name}Response": {"AppliedThreshold", "AppliedFmr", "GallerySize", "LogLeaf", "ReviewId"}
-        for name in ("SearchFaces", "SearchFacesByImage", "SearchUsers", "SearchUsersByImage")
+        for name in (
+            "SearchFaces",
+            "SearchFacesByImage",
+            "SearchUsers",
+            "SearchUsersByImage",
+            "GetFaceSearch",
+        )
     },
 }
 

@@ -18,6 +18,7 @@ from assent.cli import (
     consent,
     demo,
     faces,
+    jobs,
     keys,
     live,
     log,
@@ -26,6 +27,7 @@ from assent.cli import (
     place,
     review,
     serve,
+    timeline,
 )
 from assent.cli.common import report
 from assent.errors import AssentError, UsageError
@@ -66,7 +68,7 @@ def front_page(
 
 
 audit_runs.add_to(audit.app)
-for module in (person, consent, collection, place, review, models, keys, log, audit):
+for module in (person, consent, collection, place, review, jobs, models, keys, log, audit):
     app.add_typer(module.app)
 faces.add_to(app)
 app.command("export")(person.export)
@@ -74,6 +76,8 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("live")(live.live)
+app.command("timeline")(timeline.timeline)
+app.command("worker")(jobs.worker)
 
 
 def main() -> None:

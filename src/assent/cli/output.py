@@ -183,3 +183,14 @@ def steps(label: str, total: int) -> Iterator[Any]:
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
         task = progress.add_task(label, total=total)
         yield lambda: progress.advance(task)
+
+
+@contextmanager
+def watching(label: str) -> Iterator[Callable[[float, float | None], None]]:
+    """A progress bar with the time left, over a video's seconds; yields a ``Progress`` of ``assent.video``."""
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
+        task = progress.add_task(label, total=None)
+        yield lambda done_s, total_s: progress.update(task, completed=done_s, total=total_s)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FIRST_HOLDER = "first-admin"
 """Who holds the key that is made on the first start."""
 _EXTRA = frozenset(
-    {"boto3", "botocore", "fastapi", "httptools", "jinja2", "python_multipart", "starlette", "uvicorn"}
+    {"av", "boto3", "botocore", "fastapi", "httptools", "jinja2", "python_multipart", "starlette", "uvicorn"}
 )
 
 

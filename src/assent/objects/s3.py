@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, BinaryIO, Final
 
 from assent.errors import ObjectError, ObjectTooLarge, ObjectUnavailable
-from assent.objects.base import check_names
+from assent.objects.base import check_names, path_of, unnamed_file
 
 _CHUNK_BYTES: Final = 2**16
+_LARGE_CHUNK_BYTES: Final = 2**20
+MIN_BYTES_PER_S: Final = 256 * 1024
+"""Of a large object; slower than this it is given up."""
 MAX_IN_FLIGHT: Final = 32
 """Objects read at one time; abandoned reads count until their sockets have timed out."""
 
@@ -59,6 +64,59 @@ class S3Buckets:
         names = {"Bucket": bucket, "Key": key} | ({"VersionId": version} if version else {})
         reading = _Reading(lambda deadline: self._read(names, max_bytes, deadline), self._slots.release)
         return reading.result(self._options.timeout_s)
+
+    def size(self, bucket: str, key: str, *, version: str | None = None) -> int:
+        """What S3 says (see ``ObjectStore.size``)."""
+        check_names(bucket, key)
+        names = {"Bucket": bucket, "Key": key} | ({"VersionId": version} if version else {})
+        try:
+            return int(self._s3().head_object(**names)["ContentLength"])
+        except Exception as error:  # boto3 lets through whatever a rubbish answer makes its parsers raise
+            raise _unavailable(error) from error
+
+    @contextmanager
+    def open(self, bucket: str, key: str, *, version: str | None = None, max_bytes: int) -> Iterator[Path]:
+        """One object, fetched into a file without a name (see ``ObjectStore.open``).
+
+        A large object may take as long as its bytes take; each part of it must come within the timeout.
+        """
+        check_names(bucket, key)
+        names = {"Bucket": bucket, "Key": key} | ({"VersionId": version} if version else {})
+        with unnamed_file() as file:
+            try:
+                self._fetch(names, file, max_bytes)
+            except ObjectError:
+                raise
+            except OSError as error:
+                raise ObjectUnavailable(
+                    f"the object cannot be kept while it is worked on ({error.strerror or type(error).__name__}); "
+                    "make room where temporary files are kept (TMPDIR)"
+                ) from error
+            except Exception as error:  # boto3 lets through whatever a rubbish answer makes its parsers raise
+                raise _unavailable(error) from error
+            yield path_of(file.fileno())
+
+    def _fetch(self, names: dict[str, str], file: BinaryIO, max_bytes: int) -> None:
+        answer = self._s3().get_object(**names)
+        body = answer["Body"]
+        try:
+            declared = int(answer["ContentLength"])
+            if declared > max_bytes:
+                raise _too_large(max_bytes)
+            deadline = time.monotonic() + self._options.timeout_s + declared / MIN_BYTES_PER_S
+            size = 0
+            while chunk := body.read(_LARGE_CHUNK_BYTES):
+                size += len(chunk)
+                if size > max_bytes:
+                    raise _too_large(max_bytes)
+                if time.monotonic() > deadline:
+                    raise _late(self._options.timeout_s + declared / MIN_BYTES_PER_S)
+                file.write(chunk)
+            if size != declared:
+                raise ObjectUnavailable("S3 sent less of the object than it has; try again")
+            file.flush()
+        finally:
+            body.close()
 
     def _read(self, names: dict[str, str], max_bytes: int, deadline: float) -> bytes:
         answer = self._s3().get_object(**names)

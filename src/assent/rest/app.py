@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from assent.rest.authentication import Authentication, scheme
 from assent.rest.errors import add_handlers
 from assent.rest.guard import Guard
-from assent.rest.routes import collections, consents, keys, log, people, photos, reviews
+from assent.rest.routes import collections, consents, jobs, keys, log, people, photos, reviews
 from assent.service import Assent
 from assent.version import __version__
 
@@ -29,6 +29,7 @@ _TAGS: Final = (
     ("Collections", "Galleries with one purpose and one policy each."),
     ("Faces", "Enrol, search, verify, compare, detect."),
     ("Reviews", "Two people look before a name is given."),
+    ("Jobs", "Videos: submit, state, timeline, tracks, output, cancel."),
     ("Log", "The record of acts, and proofs of it."),
     ("Access keys", "Who may do what."),
     ("Server", "Whether it is well."),
@@ -89,6 +90,8 @@ def rest_app(assent: Assent) -> RestApp:
         photos.two_photos,
         photos.enrolled,
         reviews.router,
+        jobs.router,
+        jobs.uploads,
         log.router,
         keys.router,
         keys.health,

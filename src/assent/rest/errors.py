@@ -16,6 +16,8 @@ from assent import errors
 STATUSES: Final[Mapping[type[errors.AssentError], int]] = {
     errors.UsageError: 422,
     errors.QuotaExceeded: 409,
+    errors.TooManyJobs: 429,
+    errors.JobError: 409,
     errors.ImageError: 422,
     errors.ImageTooLarge: 413,
     errors.FaceError: 422,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from assent.server.bodies import Budget, Receive
 from assent.server.gate import Gate
 from assent.server.housekeeping import Housekeeping
 from assent.server.rooms import Rooms, Scope, Send
+from assent.server.workers import Workers
 
 if TYPE_CHECKING:
     from assent.config import Settings
@@ -46,6 +48,7 @@ class ServerApp:
             checkpoint_every_s=settings.checkpoint_every_s,
             sweep_every_s=settings.sweep_every_s,
         )
+        self._workers = Workers(assent, settings.job_workers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI's entrance."""
@@ -59,8 +62,10 @@ class ServerApp:
             message = await receive()
             if message["type"] == "lifespan.startup":
                 self._housekeeping.start()
+                self._workers.start()
                 await send({"type": "lifespan.startup.complete"})
             else:
+                await asyncio.to_thread(self._workers.stop)
                 await self._housekeeping.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return

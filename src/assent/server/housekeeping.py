@@ -28,6 +28,7 @@ class Housekeeping:
         self._work: list[tuple[str, float, Callable[[], object]]] = [
             ("sign the log", checkpoint_every_s, assent.logbook.checkpoint),
             ("end expired consents and reviews", sweep_every_s, assent.consents.sweep),
+            ("destroy jobs that were kept long enough", sweep_every_s, assent.jobs.sweep),
         ]
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -10,9 +10,19 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from assent.config import Settings
-from assent.errors import UsageError
+from assent.errors import Forbidden, UsageError
 from assent.models.store import ModelStore
-from assent.service import annotating, comparing, detecting, enrolling, importing, searching, verifying
+from assent.objects import ObjectStore
+from assent.service import (
+    annotating,
+    comparing,
+    detecting,
+    enrolling,
+    importing,
+    searching,
+    verifying,
+    watching,
+)
 from assent.service.access import AccessKeys
 from assent.service.collections import Collections
 from assent.service.context import Clock, Context, default_actor
@@ -20,6 +30,7 @@ from assent.service.faces import Choose
 from assent.service.galleries import Among
 from assent.service.images import ImageSource
 from assent.service.importing import ImportedRow
+from assent.service.jobs import Jobs
 from assent.service.logbook import Logbook
 from assent.service.people import Consents, People
 from assent.service.places import Places
@@ -35,9 +46,12 @@ from assent.service.results import (
 from assent.service.reviewing import Reviews
 from assent.service.searching import Faces
 from assent.service.users import Users
+from assent.service.watching import Timeline
+from assent.service.working import Worker
 from assent.store.access import AccessKey, Role
 from assent.store.records import Records, utc_now
 from assent.types import JsonObject
+from assent.video.types import Progress
 
 if TYPE_CHECKING:
     from assent.service.calibrating import CalibrationResult
@@ -78,6 +92,7 @@ class Assent:
         collections: make, list, delete collections; set their policy.
         places: where people agreed to be recognised in live video, and what was seen there.
         users: people of whom somebody said which photos count.
+        jobs: what takes longer than a request, and what came of it.
         reviews: what two people must look at before a search names anybody.
         access: keys for whoever asks over the network.
         logbook: the record of acts: list, sign, verify, prove, export.
@@ -110,6 +125,7 @@ class Assent:
         self.places = Places(ctx)
         self.users = Users(ctx)
         self.reviews = Reviews(ctx)
+        self.jobs = Jobs(ctx)
         self.access = AccessKeys(ctx)
         self.logbook = Logbook(ctx)
         self.models: ModelStore = ctx.models
@@ -232,6 +248,39 @@ class Assent:
             threshold=threshold,
             max_candidates=max_candidates,
         )
+
+    def timeline(
+        self,
+        video: Path | str,
+        *,
+        collection: str,
+        purpose: str,
+        threshold: float | None = None,
+        progress: Progress | None = None,
+    ) -> Timeline:
+        """Who of a collection may be in a video, and when (see ``assent.service.watching.watch``)."""
+        found = watching.watch(
+            self._ctx,
+            Path(video),
+            collection=collection,
+            purpose=purpose,
+            threshold=threshold,
+            progress=progress,
+        )
+        return watching.timeline_of(found.findings, found.named)
+
+    def worker(self, *, objects: ObjectStore | None = None) -> Worker:
+        """Somebody to work on the jobs, in a thread of the caller's; for whoever has the data folder.
+
+        Args:
+            objects: where stored videos are; as the settings say when None.
+
+        Raises:
+            Forbidden: the caller came with an access key.
+        """
+        if self._ctx.caller is not None:
+            raise Forbidden("jobs are worked on by whoever has the data folder; run assent worker there")
+        return Worker(self._ctx, objects=objects)
 
     def compare(self, source: ImageSource, target: ImageSource, *, threshold: float = 80.0) -> Comparison:
         """Which faces of one photo may be the person in another (see ``assent.service.comparing.compare``)."""

@@ -75,6 +75,13 @@ class Context:
         view.actor, view.caller = key.holder, key
         return view
 
+    def acting_for(self, actor: str) -> Context:
+        """The same data folder for somebody who has it, and who is not the one at work now: logged as theirs."""
+        view = copy.copy(self)
+        view.records = self.records.acting_as(actor)
+        view.actor = actor
+        return view
+
     def require(self, *roles: Role) -> None:
         """Refuse what the caller's key does not open; whoever has the data folder itself may do everything.
 

@@ -7,6 +7,7 @@ one folder by default, PostgreSQL by URL. How secrets are kept: ``docs/decisions
 from __future__ import annotations
 
 from assent.store.access import AccessKey, NewAccessKey, RequestToken, Role
+from assent.store.jobvalues import JobDone, JobRecord, JobState, MatchRecord, NewJob, NewMatch
 from assent.store.live import LiveEvent, LiveEventKind, NewLiveEvent
 from assent.store.places import AgreedPerson, CameraRecord, PlaceRecord
 from assent.store.records import Records
@@ -45,11 +46,17 @@ __all__ = [
     "GalleryKind",
     "GalleryRows",
     "GallerySize",
+    "JobDone",
+    "JobRecord",
+    "JobState",
     "LiveEvent",
     "LiveEventKind",
     "LogEntry",
+    "MatchRecord",
     "NewAccessKey",
+    "NewJob",
     "NewLiveEvent",
+    "NewMatch",
     "NewPair",
     "NoticeRecord",
     "PairOutcome",

@@ -4,6 +4,7 @@
                           |                 -> review's key -> crop of the probe photo
                           -> secret of an access key
                           -> source of a camera, which may hold a password
+                          -> job's key -> what is asked, what came of it, whom it names, key of its output
 
 What is sealed is ``nonce (12 bytes) || ciphertext || tag (16 bytes)``; the nonce is random. The associated
 data name the store, the collection, the person and the template, so that a ciphertext moved to another row
@@ -127,6 +128,27 @@ class ReviewKey:
         return f"{_FORMAT}|probe|{self._place}|{pair_id}".encode("ascii")
 
 
+class JobKey:
+    """The key of one job; what seals what is asked and what comes of it until the job is forgotten."""
+
+    __slots__ = ("_cipher", "_place")
+
+    def __init__(self, place: str, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+        self._place = place
+
+    def seal(self, what: str, plaintext: bytes) -> bytes:
+        """Seal one part of the job."""
+        return _seal(self._cipher, plaintext, self._aad(what))
+
+    def open(self, what: str, sealed: bytes) -> bytes:
+        """One part of the job. Raises ``StoreUnavailable`` where it does not open."""
+        return _unseal(self._cipher, sealed, self._aad(what))
+
+    def _aad(self, what: str) -> bytes:
+        return f"{_FORMAT}|job|{self._place}|{what}".encode("ascii")
+
+
 class CollectionKey:
     """The key of one collection; wraps the keys of the people in it, and of its reviews."""
 
@@ -202,6 +224,14 @@ class NewReviewKey:
     wrapped: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class NewJobKey:
+    """A job's key just made: ready to use, and wrapped for the records."""
+
+    key: JobKey
+    wrapped: bytes
+
+
 def image_mac(mac_key: bytes, image_sha256: bytes) -> bytes:
     """HMAC-SHA256 of an image's digest: equal images are found within a collection, not across two."""
     return hmac.new(mac_key, image_sha256, hashlib.sha256).digest()
@@ -251,6 +281,23 @@ class Vault:
         """A camera's source. Raises ``StoreUnavailable`` where it does not open."""
         which = self._aad("camera-source", f"{place_id}|{camera}")
         return _unseal(AESGCM(self.master_key), sealed, which).decode()
+
+    def wrap_job_key(self, job_id: str, key: bytes) -> bytes:
+        """Seal a job's 32-byte key."""
+        return _seal(AESGCM(self.master_key), key, self._aad("job-key", job_id))
+
+    def unwrap_job_key(self, job_id: str, wrapped: bytes) -> bytes:
+        """The job's 32-byte key. Raises ``StoreUnavailable`` where it does not open."""
+        return _unseal(AESGCM(self.master_key), wrapped, self._aad("job-key", job_id))
+
+    def job_key(self, job_id: str, wrapped: bytes) -> JobKey:
+        """The job's key, ready to open what it sealed."""
+        return JobKey(f"{self.store_id}|{job_id}", self.unwrap_job_key(job_id, wrapped))
+
+    def new_job_key(self, job_id: str) -> NewJobKey:
+        """A fresh key for a job."""
+        key = new_key()
+        return NewJobKey(JobKey(f"{self.store_id}|{job_id}", key), self.wrap_job_key(job_id, key))
 
     def check_value(self) -> bytes:
         """What the records keep to tell at once whether a key is theirs: the store's id, sealed."""

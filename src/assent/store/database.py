@@ -198,7 +198,8 @@ def scrub(engine: Engine, *, wait_s: float) -> bool:
         return _truncate_write_ahead_log(engine, wait_s)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql(
-            "VACUUM (SKIP_LOCKED) templates, user_vectors, person_keys, collections, people, store"
+            "VACUUM (SKIP_LOCKED) templates, user_vectors, person_keys, collections, people, store, jobs, job_matches, "
+            "job_outputs"
         )
     return True
 

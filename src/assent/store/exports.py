@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from assent.store.live import LiveReads
 from assent.store.log import LogReads
-from assent.store.schema import review_pairs, templates, users
+from assent.store.schema import job_matches, jobs, review_pairs, templates, users
 from assent.store.templates import TemplateReads
 from assent.store.values import LogEntry, TemplateRecord
 from assent.store.withdrawal import ReceiptReads
@@ -44,6 +44,7 @@ class ExportReads(TemplateReads, LiveReads, LogReads, ReceiptReads):
             "users": self._users_of(person.id),
             "reviews": self._reviews_of(person.id),
             "live_events": self.live_events_of(person.id),
+            "jobs": self._jobs_of(person.id),
             "receipts": [receipt.as_json() for receipt in receipts],
             "log_entries": [_own_part(entry, person.id) for entry in self._log_entries_naming(person.id)],
         }
@@ -84,6 +85,17 @@ class ExportReads(TemplateReads, LiveReads, LogReads, ReceiptReads):
         rows = [dict(row) for row in self._connection.execute(query).mappings()]
         hidden = {"similarity": None, "fmr_at_score": None}
         return [row if row["outcome"] is not None else {**row, **hidden} for row in rows]
+
+    def _jobs_of(self, person_id: str) -> list[JsonObject]:
+        """The videos in which the person was found: when and by which job; not what the video was."""
+        query = (
+            sa.select(
+                jobs.c.id, jobs.c.kind, jobs.c.ended_at, job_matches.c.consent_id, job_matches.c.is_pictured
+            )
+            .join(jobs, jobs.c.id == job_matches.c.job_id)
+            .where(job_matches.c.person_id == person_id)
+        )
+        return [_json(dict(row)) for row in self._connection.execute(query).mappings()]
 
 
 def _json(values: JsonObject) -> JsonObject:

@@ -11,12 +11,13 @@ import sqlalchemy as sa
 
 from assent.store.access import AccessWrites
 from assent.store.crypto import CollectionKey, Vault, new_key
+from assent.store.jobs import JobWrites
 from assent.store.places import PlaceWrites
 from assent.store.schema import collections, person_keys, reviews, store
 from assent.store.values import RotationRecord
 
 
-class RotationWrites(AccessWrites, PlaceWrites):
+class RotationWrites(AccessWrites, PlaceWrites, JobWrites):
     """Replacing the master key and the collection keys."""
 
     def replace_keys(self, fresh: Vault) -> RotationRecord:
@@ -32,6 +33,7 @@ class RotationWrites(AccessWrites, PlaceWrites):
         num_person_keys = sum(self._renew_collection_key(item, fresh) for item in collection_ids)
         self._rewrap_access_secrets(fresh)
         self._rewrap_sources(fresh)
+        self._rewrap_job_keys(fresh)
         self._connection.execute(
             sa.update(store).values(master_key_id=fresh.key_id, key_check=fresh.check_value())
         )

@@ -290,6 +290,53 @@ live_events = sa.Table(
     sa.Column("is_owed", sa.Boolean, nullable=False),
 )
 
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    _id(primary_key=True),
+    sa.Column("kind", sa.String(64), nullable=False),
+    sa.Column("actor", sa.String(128)),
+    sa.Column("key_id", sa.String(20)),
+    _id("collection_id", sa.ForeignKey("collections.id"), nullable=True, index=True),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("progress", sa.Float, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("worker", sa.String(128)),
+    sa.Column("lease_until", UtcTime),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("started_at", UtcTime),
+    sa.Column("ended_at", UtcTime),
+    sa.Column("error", sa.String(64)),
+    sa.Column("has_upload", sa.Boolean, nullable=False),
+    sa.Column("token", sa.String(64)),
+    sa.Column("request_sha256", sa.String(64)),
+    sa.Column("wrapped_key", sa.LargeBinary, nullable=False),
+    sa.Column("sealed_parameters", sa.LargeBinary, nullable=False),
+    sa.Column("sealed_result", sa.LargeBinary),
+    sa.Column("notice_due_at", UtcTime),
+    sa.Column("notice_attempts", sa.Integer, nullable=False),
+    sa.UniqueConstraint("kind", "token"),
+)
+
+job_matches = sa.Table(
+    "job_matches",
+    metadata,
+    _id(primary_key=True),
+    _id("job_id", sa.ForeignKey("jobs.id"), index=True),
+    _id("person_id", sa.ForeignKey("people.id"), index=True),
+    _id("consent_id", sa.ForeignKey("consents.id"), index=True),
+    sa.Column("is_pictured", sa.Boolean, nullable=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+)
+
+job_outputs = sa.Table(
+    "job_outputs",
+    metadata,
+    _id("job_id", sa.ForeignKey("jobs.id"), primary_key=True),
+    sa.Column("sealed_key", sa.LargeBinary, nullable=False),
+    sa.Column("name", sa.String(255), nullable=False),
+)
+
 receipts = sa.Table(
     "receipts",
     metadata,

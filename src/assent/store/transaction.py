@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from assent.store.access import AccessReads
 from assent.store.exports import ExportReads
+from assent.store.jobs import JobReads
 from assent.store.reviews import ReviewReads
 from assent.store.rotation import RotationWrites
 from assent.store.users import UserReads
 from assent.store.withdrawal import WithdrawalWrites
 
 
-class Reading(AccessReads, ExportReads, UserReads, ReviewReads):
+class Reading(AccessReads, ExportReads, UserReads, ReviewReads, JobReads):
     """A read-only snapshot of everything that is kept."""
 
 

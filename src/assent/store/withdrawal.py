@@ -1,4 +1,4 @@
-"""A no: the consent ends, its templates and pending candidates go, their key is destroyed, a receipt is made.
+"""A no: the consent ends, its templates, pending candidates and results go, their key is destroyed, a receipt is made.
 
 All in one transaction.
 """
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from assent.errors import NoLiveConsent
 from assent.store import fields
 from assent.store.consents import ConsentWrites
+from assent.store.jobs import JobWrites
 from assent.store.live import LiveWrites
 from assent.store.log import canonical_json
 from assent.store.reviews import ReviewWrites
@@ -31,8 +32,8 @@ from assent.store.values import (
 
 _NEARLY_THREE_YEARS: Final = timedelta(days=1095)
 _PROVES: Final = (
-    "These records marked the consent as ended, deleted every template, picture, pending candidate and live event that "
-    "rested on it, destroyed the keys that had sealed them, and logged it, in one transaction."
+    "These records marked the consent as ended, deleted every template, picture, pending candidate, result and "
+    "live event that rested on it, destroyed the keys that had sealed them, and logged it, in one transaction."
 )
 _DOES_NOT_PROVE: Final = (
     "It does not prove that nobody copied anything before. A backup made earlier, of the database "
@@ -58,7 +59,9 @@ class ReceiptReads(Scope):
         ]
 
 
-class WithdrawalWrites(TemplateWrites, LiveWrites, ConsentWrites, UserWrites, ReviewWrites, ReceiptReads):
+class WithdrawalWrites(
+    TemplateWrites, LiveWrites, ConsentWrites, UserWrites, ReviewWrites, JobWrites, ReceiptReads
+):
     """Ending consents."""
 
     def withdraw(
@@ -162,6 +165,7 @@ class WithdrawalWrites(TemplateWrites, LiveWrites, ConsentWrites, UserWrites, Re
         }
         self._drop_pairs_on(consent.id)
         self._drop_live_events(consent)
+        self._drop_matches_on(consent.id)
         destroyed = tuple(
             self._destroy_templates(collection_id, consent.person_id, template_ids)
             for collection_id, template_ids in self._templates_by_collection(consent.id).items()

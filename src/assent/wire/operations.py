@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from assent.wire import collections, detecting, faces, searching, users
+from assent.wire import collections, detecting, faces, searching, users, videos
 from assent.wire.call import Handler
 from assent.wire.errors import mapped_errors
 from assent.wire.model import operation_names
@@ -33,6 +33,14 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
         "SearchUsersByImage": searching.search_users_by_image,
         "DetectFaces": detecting.detect_faces,
         "CompareFaces": detecting.compare_faces,
+        "StartFaceSearch": videos.start_face_search,
+        "GetFaceSearch": videos.get_face_search,
+        "StartFaceDetection": videos.start_face_detection,
+        "GetFaceDetection": videos.get_face_detection,
+        "StartPersonTracking": videos.start_person_tracking,
+        "GetPersonTracking": videos.get_person_tracking,
+        "StartSegmentDetection": videos.start_segment_detection,
+        "GetSegmentDetection": videos.get_segment_detection,
         "TagResource": collections.tag_resource,
         "UntagResource": collections.untag_resource,
         "ListTagsForResource": collections.list_tags,

@@ -47,21 +47,6 @@ REFUSALS: Final = (
         ),
     ),
     Refusal(
-        Kind.PRINCIPLE,
-        "Following the paths of people through a video keeps a trail of strangers, which this server never does.",
-        ("StartPersonTracking", "GetPersonTracking"),
-    ),
-    Refusal(
-        Kind.NOT_YET,
-        "Faces in stored videos are not there yet; take frames out of the video and search them one by one.",
-        ("StartFaceSearch", "GetFaceSearch", "StartFaceDetection", "GetFaceDetection"),
-    ),
-    Refusal(
-        Kind.NOT_YET,
-        "Shots and cuts of stored videos are not there yet.",
-        ("StartSegmentDetection", "GetSegmentDetection"),
-    ),
-    Refusal(
         Kind.NOT_YET,
         "Live video is not there yet.",
         (

@@ -1,0 +1,132 @@
+"""What kinds of jobs there are: a table from a kind's name to the function that does it.
+
+A kind gets a task and gives what may be kept. It never stores anything itself, and never names anybody but in the
+matches it gives, each of which rests on a consent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final
+
+from assent.service.context import Context
+from assent.service.segmenting import BlackFrames, segments
+from assent.service.watching import NamedTrack, watch, watch_faces
+from assent.store.access import Role
+from assent.store.jobvalues import NewMatch
+from assent.types import JsonObject
+from assent.video.types import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class JobTask:
+    """One job as its kind's function gets it.
+
+    Attributes:
+        video: a file that can be read while the function runs; it has no name that means anything.
+        options: what was asked for, as it was submitted.
+        folder: an empty folder of its own, for an output; what is left there is destroyed.
+        progress: to be told how far it is.
+        stop: to be called often; raises where the job is cancelled, or no longer this worker's.
+    """
+
+    video: Path
+    options: JsonObject
+    folder: Path
+    progress: Progress
+    stop: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class JobYield:
+    """What a kind's function gives.
+
+    Attributes:
+        result: what may be kept of it; names and pictures nobody.
+        matches: whom it names.
+        output: a file in the task's folder, to be kept sealed.
+        output_name: what a browser should call it.
+    """
+
+    result: bytes = field(repr=False)
+    matches: tuple[NewMatch, ...] = ()
+    output: Path | None = None
+    output_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """One kind of job.
+
+    Attributes:
+        name: as the records have it.
+        run: does it.
+        roles: whose keys may ask for it and see what came of it.
+        is_search: whether it needs a collection and a purpose.
+    """
+
+    name: str
+    run: Callable[[Context, JobTask], JobYield]
+    roles: tuple[Role, ...]
+    is_search: bool
+
+
+def _timeline(ctx: Context, task: JobTask) -> JobYield:
+    found = watch(
+        ctx,
+        task.video,
+        collection=task.options["collection"],
+        purpose=task.options["purpose"],
+        threshold=task.options.get("threshold"),
+        progress=task.progress,
+        stop=task.stop,
+    )
+    with ctx.records.reading() as tx:
+        matches = tuple(
+            NewMatch(tx.person(named.candidate.person).id, named.candidate.consent_id, details_of(named))
+            for named in found.named
+        )
+    return JobYield(found.findings.to_json(), matches)
+
+
+def details_of(named: NamedTrack) -> JsonObject:
+    """What is kept, sealed, of a match."""
+    candidate = asdict(named.candidate)
+    kept = ("similarity", "score", "fmr_at_score", "expected_false_candidates", "num_templates")
+    return {
+        "track": named.track,
+        "is_confirmed": named.is_confirmed,
+        **{name: candidate[name] for name in kept},
+    }
+
+
+def _faces(ctx: Context, task: JobTask) -> JobYield:
+    return JobYield(watch_faces(ctx, task.video, progress=task.progress, stop=task.stop).to_json())
+
+
+def _segments(ctx: Context, task: JobTask) -> JobYield:
+    black = task.options.get("black")
+    found = segments(
+        ctx,
+        task.video,
+        black=None if black is None else BlackFrames(**black),
+        progress=task.progress,
+        stop=task.stop,
+    )
+    return JobYield(found.to_json())
+
+
+_EVERYBODY: Final = (Role.ENROLLER, Role.SEARCHER)
+KINDS: Final[dict[str, JobKind]] = {
+    kind.name: kind
+    for kind in (
+        JobKind("timeline", _timeline, (Role.SEARCHER,), True),
+        JobKind("face-search", _timeline, (Role.SEARCHER,), True),
+        JobKind("face-detection", _faces, _EVERYBODY, False),
+        JobKind("person-tracking", _faces, _EVERYBODY, False),
+        JobKind("segment-detection", _segments, _EVERYBODY, False),
+    )
+}
+"""Every kind, by its name; a new one is one more row."""

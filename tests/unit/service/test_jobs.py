@@ -1,0 +1,284 @@
+"""Jobs: queued, worked on under a lease, answered as far as consent goes, and destroyed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from assent import Assent
+from assent.errors import (
+    Forbidden,
+    JobNotReady,
+    NotFound,
+    TokenReused,
+    TooManyJobs,
+    UsageError,
+    VideoTooLarge,
+    WrongPurpose,
+)
+from assent.objects import FolderBuckets
+from assent.service.findings import VideoFindings
+from assent.service.jobkinds import KINDS, JobKind, JobTask, JobYield
+from assent.service.jobs import RepeatToken, StoredVideo, output_path, upload_path
+from assent.store import JobState, NewMatch, Role
+from tests.promises.builders import num_numbers, walk
+
+from .conftest import PURPOSE
+
+HERE: dict[str, Any] = {"collection": "club", "purpose": PURPOSE}
+
+
+@pytest.fixture
+def kind(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Adds a kind of job that does what the test says."""
+
+    def add(run: Callable[[Any, JobTask], JobYield]) -> None:
+        monkeypatch.setitem(KINDS, "test", JobKind("test", run, (Role.SEARCHER,), False))
+
+    return add
+
+
+def test_a_timeline_says_who_of_the_consenting_and_when(club: Assent, short_clip: Path) -> None:
+    job = club.jobs.submit("timeline", short_clip.read_bytes(), options=HERE)
+    assert (job.state, job.collection, job.progress) == (JobState.QUEUED, "club", 0.0)
+    assert upload_path(club._ctx, job.id).read_bytes()[:64] not in short_clip.read_bytes()
+    with pytest.raises(NotFound):
+        club.jobs.output("00000000-0000-4000-8000-000000000000")
+    assert club.worker().work_once()
+    answer = club.jobs.answer(job.id)
+    assert (answer.job.state, answer.job.progress, answer.job.attempts) == (JobState.SUCCEEDED, 1.0, 1)
+    timeline = answer.timeline
+    assert timeline is not None
+    [ana] = timeline.people
+    assert (ana.person, ana.name, len(ana.appearances)) == ("ana", "Ana Test", 1)
+    assert ana.appearances[0].is_confirmed
+    assert 0 <= ana.appearances[0].start_s < 0.2
+    assert 0.8 <= ana.appearances[0].end_s <= 1.3
+    assert (timeline.num_others, timeline.num_undecided) == (1, 0)
+    assert answer.findings is not None
+    assert (answer.findings.num_frames, round(answer.findings.duration_s, 1)) == (75, 3.0)
+    # nothing is left of the video but the sealed result
+    assert list(club.settings.jobs_path.iterdir()) == []
+    assert not [path for path, value in walk(answer) if num_numbers(value) > 16]
+    direct = club.timeline(short_clip, **HERE)
+    assert [p.person for p in direct.people] == ["ana"]
+    [first, second] = club.log(kinds=["search"])
+    assert (first["medium"], first["actor"], second["medium"]) == ("video", "tester", "video")
+
+
+def test_findings_are_the_same_when_read_again(club: Assent, short_clip: Path) -> None:
+    found = club.timeline(short_clip, **HERE).findings
+    again = VideoFindings.from_json(found.to_json())
+    assert again.facts == found.facts
+    assert again.search == found.search
+    for before, after in zip(found.tracks, again.tracks, strict=True):
+        assert (before.index, before.start_s, before.end_s) == (after.index, after.start_s, after.end_s)
+        assert [box.box for box in before.boxes] == [box.box for box in after.boxes]
+        faces = [
+            (a.face, b.face) for a, b in zip(before.boxes, after.boxes, strict=True) if a.face and b.face
+        ]
+        assert faces
+        for old, new in faces:
+            np.testing.assert_allclose(old.landmarks_xy, new.landmarks_xy, atol=0.01)
+            assert old.quality.reasons == new.quality.reasons
+
+
+def test_what_cannot_be_done_is_refused_before_it_is_queued(club: Assent, tmp_path: Path) -> None:
+    for options, error in (
+        ({"collection": "club", "purpose": "other"}, WrongPurpose),
+        ({"collection": "none", "purpose": PURPOSE}, NotFound),
+    ):
+        with pytest.raises(error):
+            club.jobs.submit("timeline", b"x", options=options)
+    with pytest.raises(UsageError):
+        club.jobs.submit("something", b"x")
+    with pytest.raises(UsageError):
+        club.jobs.submit("face-detection", b"")
+    small = club._ctx.settings.model_copy(update={"max_video_bytes": 3})
+    club._ctx.settings = small
+    with pytest.raises(VideoTooLarge):
+        club.jobs.submit("face-detection", b"four")
+    assert club.jobs.list() == ()
+    assert not club.settings.jobs_path.exists() or not list(club.settings.jobs_path.iterdir())
+
+
+def test_what_is_no_video_fails_with_a_reason_that_names_no_place(club: Assent) -> None:
+    job = club.jobs.submit("face-detection", b"not a video at all")
+    club.worker().work_once()
+    failed = club.jobs.get(job.id)
+    assert (failed.state, failed.error) == (JobState.FAILED, "UnreadableVideo")
+    assert failed.message is not None
+    assert "/proc" not in failed.message
+    assert "/dev" not in failed.message
+    assert not upload_path(club._ctx, job.id).exists()
+    assert club.jobs.answer(job.id).findings is None
+
+
+def test_a_video_longer_than_the_limit_fails(club: Assent, short_clip: Path) -> None:
+    club._ctx.settings = club._ctx.settings.model_copy(update={"max_video_s": 1.0})
+    for name in ("face-detection", "segment-detection"):
+        job = club.jobs.submit(name, short_clip.read_bytes())
+        club.worker().work_once()
+        assert club.jobs.get(job.id).error == "VideoTooLarge"
+
+
+def test_a_stored_video_is_read_where_it_lies(club: Assent, short_clip: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "buckets" / "videos"
+    folder.mkdir(parents=True)
+    (folder / "a.mkv").write_bytes(short_clip.read_bytes())
+    objects = FolderBuckets(tmp_path / "buckets")
+    job = club.jobs.submit("segment-detection", StoredVideo("videos", "a.mkv"), objects=objects)
+    assert club.worker(objects=objects).work_once()
+    findings = club.jobs.answer(job.id).findings
+    assert findings is not None
+    shots = [(s.first_frame, s.last_frame) for s in findings.segments if s.kind == "shot"]
+    blacks = [(s.first_frame, s.last_frame) for s in findings.segments if s.kind == "black"]
+    assert shots == [(0, 24), (25, 49), (50, 74)]
+    assert blacks == [(50, 74)]
+    black = findings.segments[-1]
+    assert (round(black.start_s, 2), round(black.end_s, 2)) == (2.0, 3.0)
+
+
+def test_the_same_request_under_one_token_is_one_job(club: Assent) -> None:
+    token = RepeatToken("t-1", "a" * 64)
+    first = club.jobs.submit("face-detection", b"x", token=token)
+    assert club.jobs.submit("face-detection", b"x", token=token).id == first.id
+    with pytest.raises(TokenReused):
+        club.jobs.submit("face-detection", b"y", token=RepeatToken("t-1", "b" * 64))
+    assert [job.id for job in club.jobs.list()] == [first.id]
+    assert [path.name for path in club.settings.jobs_path.iterdir()] == [f"{first.id}.in"]
+
+
+def test_so_many_jobs_may_wait_and_no_more(club: Assent) -> None:
+    club._ctx.settings = club._ctx.settings.model_copy(update={"max_jobs": 2})
+    jobs = [club.jobs.submit("face-detection", b"x") for _ in range(2)]
+    with pytest.raises(TooManyJobs):
+        club.jobs.submit("face-detection", b"x")
+    club.jobs.cancel(jobs[0].id)
+    assert club.jobs.submit("face-detection", b"x").state is JobState.QUEUED
+
+
+def test_a_job_is_done_as_whoever_asked_and_not_at_all_once_their_key_is_revoked(
+    club: Assent, short_clip: Path
+) -> None:
+    made = club.access.make("desk-7", ["searcher"])
+    desk = club.acting_as(made.key)
+    with pytest.raises(Forbidden):
+        club.acting_as(club.access.make("desk-8", ["enroller"]).key).jobs.submit(
+            "timeline", b"x", options=HERE
+        )
+    first = desk.jobs.submit("timeline", short_clip.read_bytes(), options=HERE)
+    club.worker().work_once()
+    assert club.log(kinds=["search"])[0]["actor"] == f"desk-7/{made.key.id}"
+    assert desk.jobs.get(first.id).state is JobState.SUCCEEDED
+    second = desk.jobs.submit("timeline", short_clip.read_bytes(), options=HERE)
+    club.access.revoke(made.key.id)
+    club.worker().work_once()
+    assert (club.jobs.get(second.id).state, club.jobs.get(second.id).error) == (JobState.FAILED, "Forbidden")
+    with pytest.raises(Forbidden):
+        desk.worker()
+
+
+def test_a_cancelled_job_stops_and_keeps_nothing(club: Assent, kind: Callable[..., None]) -> None:
+    begun, seen = threading.Event(), []
+
+    def slow(_: Any, task: JobTask) -> JobYield:
+        begun.set()
+        for _round in range(2000):
+            task.stop()
+            time.sleep(0.005)
+        seen.append("not stopped")
+        return JobYield(b"")
+
+    kind(slow)
+    club._ctx.settings = club._ctx.settings.model_copy(update={"job_lease_s": 0.15})
+    job = club.jobs.submit("test", b"x")
+    thread = threading.Thread(target=club.worker().work_once)
+    thread.start()
+    assert begun.wait(10)
+    club.jobs.cancel(job.id)
+    thread.join(10)
+    assert not thread.is_alive()
+    assert seen == []
+    assert club.jobs.get(job.id).state is JobState.CANCELLED
+    assert list(club.settings.jobs_path.iterdir()) == []
+
+
+def test_a_worker_that_is_told_to_end_gives_its_job_back(club: Assent, kind: Callable[..., None]) -> None:
+    should_stop = threading.Event()
+
+    def ends_meanwhile(_: Any, task: JobTask) -> JobYield:
+        should_stop.set()
+        task.stop()
+        return JobYield(b"")
+
+    kind(ends_meanwhile)
+    job = club.jobs.submit("test", b"x")
+    club.worker().run(should_stop)
+    assert (club.jobs.get(job.id).state, club.jobs.get(job.id).attempts) == (JobState.QUEUED, 0)
+    assert upload_path(club._ctx, job.id).exists()
+
+
+def test_a_fault_fails_one_job_and_no_more(club: Assent, kind: Callable[..., None]) -> None:
+    def faulty(_: Any, task: JobTask) -> JobYield:
+        raise RuntimeError("secret-of-somebody")
+
+    kind(faulty)
+    job = club.jobs.submit("test", b"x")
+    other = club.jobs.submit("face-detection", b"x")
+    assert club.worker().run(threading.Event(), until_idle=True) == 2
+    failed = club.jobs.get(job.id)
+    assert (failed.state, failed.error) == (JobState.FAILED, "InternalError")
+    assert "secret" not in str(failed.message)
+    assert club.jobs.get(other.id).state is JobState.FAILED
+
+
+def test_an_output_is_sealed_and_goes_with_whoever_is_shown(
+    club: Assent, kind: Callable[..., None], tmp_path: Path
+) -> None:
+    content = bytes(range(256)) * 9000  # more than two chunks
+
+    def draws(ctx: Any, task: JobTask) -> JobYield:
+        path = task.folder / "out.mp4"
+        path.write_bytes(content)
+        with ctx.records.reading() as tx:
+            consent = tx.live_consent("ana", PURPOSE)
+        match = NewMatch(consent.person_id, consent.id, {"shown": True}, is_pictured=True)
+        return JobYield(b"", (match,), path, "party.mp4")
+
+    kind(draws)
+    job = club.jobs.submit("test", b"x")
+    with pytest.raises(JobNotReady):
+        club.jobs.output(job.id)
+    club.worker().work_once()
+    name, size, chunks = club.jobs.output(job.id)
+    assert (name, size, b"".join(chunks)) == ("party.mp4", len(content), content)
+    assert club.jobs.answer(job.id).has_output
+    sealed = output_path(club._ctx, job.id)
+    assert content[:4096] not in sealed.read_bytes()
+    assert [path.name for path in club.settings.jobs_path.iterdir()] == [sealed.name]
+    club.consents.withdraw(club.consents.list("ana")[0].id)
+    with pytest.raises(NotFound):
+        club.jobs.output(job.id)
+    club.jobs.sweep()
+    assert not sealed.exists()
+
+
+def test_results_are_kept_so_long_and_then_gone(club: Assent, short_clip: Path, clock: Any) -> None:
+    job = club.jobs.submit("face-detection", short_clip.read_bytes())
+    club.worker().work_once()
+    assert club.jobs.get(job.id).kept_until is not None
+    clock.advance(days=6.9)
+    assert club.jobs.sweep() == 0
+    clock.advance(days=0.2)
+    assert club.jobs.sweep() == 1
+    with pytest.raises(NotFound):
+        club.jobs.get(job.id)
+    kinds = [entry["kind"] for entry in club.log() if entry["kind"].startswith("job.")]
+    assert kinds == ["job.queued", "job.ended"]

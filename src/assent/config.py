@@ -137,7 +137,8 @@ class Settings(BaseSettings):
         "or to `sns` to publish it there.",
     )
     webhook_secret: SecretStr | None = Field(
-        default=None, description="Webhooks are signed with it (docs/video.md). Required where there are any."
+        default=None,
+        description="Webhooks are signed with it (docs/video.md, docs/live.md). Required where there are any.",
     )
     sns_endpoint: str | None = Field(
         default=None, description="URL of what `sns` publishes to. Default: Amazon's."

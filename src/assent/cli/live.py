@@ -61,6 +61,12 @@ def live(
             "--strangers", help="Say how many faces have no name: a number only.", show_default=False
         ),
     ] = False,
+    webhook: Annotated[
+        str | None,
+        typer.Option(
+            help="URL that is told of each event, signed with ASSENT_WEBHOOK_SECRET.", show_default=False
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object a line for each event.", show_default=False)
     ] = False,
@@ -80,6 +86,7 @@ def live(
         max_fps=fps,
         look_px=look,
         counts_strangers=strangers,
+        webhook=webhook,
         source=SourceSettings(transport="udp" if udp else "tcp", is_looped=loop),
     )
     with open_assent(ctx) as assent:

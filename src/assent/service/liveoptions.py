@@ -18,7 +18,7 @@ class LiveOptions:
         look_px: longer side of the look at every frame, and of the preview.
         has_preview: make pictures for people.
         counts_strangers: say how many faces without a name are in the picture: a number, nothing more.
-        owes_webhook: note events for a webhook, which another part tells.
+        webhook: URL that is told of each event, signed with the setting ``webhook_secret``.
         source: how patient to be with the source.
     """
 
@@ -28,5 +28,5 @@ class LiveOptions:
     look_px: int = 640
     has_preview: bool = False
     counts_strangers: bool = False
-    owes_webhook: bool = False
+    webhook: str | None = None
     source: SourceSettings = field(default_factory=SourceSettings)

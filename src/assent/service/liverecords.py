@@ -150,7 +150,7 @@ class LiveRecords:
             similarity=hit.similarity,
             fmr_at_score=hit.fmr_at_score,
             expected_false_candidates=hit.expected_false_candidates,
-            is_owed=self._options.owes_webhook,
+            is_owed=self._options.webhook is not None,
         )
 
 

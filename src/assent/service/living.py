@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Final
 
 from assent.errors import NotFound, SourceUnavailable, StoreError, UsageError
@@ -20,8 +21,10 @@ from assent.service.guarding import recording_refusals
 from assent.service.livehealth import Health, HerePerson, LiveStatus
 from assent.service.liveoptions import LiveOptions
 from assent.service.liverecords import LiveRecords, event_json
+from assent.service.livetelling import WebhookTeller, webhook_of
 from assent.service.placegallery import PlaceGallery, gallery_of
 from assent.store.access import Role
+from assent.store.live import LiveEvent
 from assent.types import JsonObject, UInt8
 
 Tell = Callable[[JsonObject], None]
@@ -57,10 +60,12 @@ def open_live(
         GalleryBeyondEvidence: more people agreed than the calibration supports.
         NoCalibration: the model's error rates are not known.
         SourceUnavailable: an address of a kind that is not read.
-        UsageError: it has several cameras and it was not said which, or an option is out of range.
+        UsageError: it has several cameras and it was not said which, or an option is out of range, or a webhook
+            could not be signed.
     """
     ctx.require(Role.SEARCHER)
     chosen = options or LiveOptions()
+    webhook = None if chosen.webhook is None else webhook_of(ctx.settings, chosen.webhook)
     with ctx.records.reading() as tx:
         record = tx.place(place)
         if source is None:
@@ -71,7 +76,10 @@ def open_live(
         ctx.records.reading() as tx,
     ):
         gallery = gallery_of(ctx, tx, place, threshold=chosen.threshold)
-    return LiveRun(ctx, gallery, camera or "camera", LiveSource(source, chosen.source), chosen, tell)
+    run = LiveRun(ctx, gallery, camera or "camera", LiveSource(source, chosen.source), chosen, tell)
+    if webhook is not None:
+        run.teller = WebhookTeller(ctx, place, run.camera, webhook)
+    return run
 
 
 def _chosen_camera(known: list[str], camera: str | None, place: str) -> str:
@@ -90,6 +98,7 @@ class LiveRun:
     Attributes:
         place: the place's name.
         camera: which of its cameras.
+        teller: who tells a webhook of the events; None where there is none.
     """
 
     def __init__(
@@ -102,6 +111,7 @@ class LiveRun:
         tell: Tell,
     ) -> None:
         self.place, self.camera = gallery.place.name, camera
+        self.teller: WebhookTeller | None = None
         self._records = LiveRecords(ctx, gallery, camera, options)
         self._source = source
         self._options = options
@@ -130,7 +140,7 @@ class LiveRun:
         Raises:
             SourceUnavailable: the source never gave a picture, and trying again would not help.
         """
-        with self._source:
+        with self._source, self.teller or nullcontext():
             try:
                 while not self._stop.is_set() and not self._is_over():
                     self._turn()
@@ -262,7 +272,7 @@ class LiveRun:
                 with self._lock:
                     self._presence.arrive(settled.hit, at_s)
             if settled.event is not None:
-                self._tell(event_json(settled.event))
+                self._emit(settled.event)
                 self._health.told(at_s, time.monotonic())
 
     def _say_left(self, now_s: float) -> None:
@@ -271,7 +281,7 @@ class LiveRun:
         for change in changes:
             event = self._records.left(change)
             if event is not None:
-                self._tell(event_json(event))
+                self._emit(event)
 
     def _end(self) -> None:
         """All tracks end, all who were here have left, nothing is shown any more."""
@@ -282,13 +292,18 @@ class LiveRun:
             for change in changes:
                 event = self._records.left(change)
                 if event is not None:
-                    self._tell(event_json(event))
+                    self._emit(event)
         except StoreError as error:
             self._give_up(error)
         self._show_nothing()
         self._say_state()
 
     # --- showing and telling
+
+    def _emit(self, event: LiveEvent) -> None:
+        self._tell(event_json(event))
+        if self.teller is not None:
+            self.teller.wake()
 
     def _show(self, picture_rgb: UInt8) -> None:
         data = as_jpeg(picture_rgb)

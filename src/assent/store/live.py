@@ -102,7 +102,13 @@ class LiveReads(PlaceReads):
     """Reading events, of one place at a time."""
 
     def live_events(
-        self, place_name: str, *, after_seq: int = 0, limit: int = 1000, only_owed: bool = False
+        self,
+        place_name: str,
+        *,
+        after_seq: int = 0,
+        limit: int = 1000,
+        only_owed: bool = False,
+        camera: str | None = None,
     ) -> list[LiveEvent]:
         """A place's events that have not ended, oldest first.
 
@@ -111,6 +117,7 @@ class LiveReads(PlaceReads):
             after_seq: 0 for the beginning.
             limit: at most so many.
             only_owed: only those the webhook has to be told of.
+            camera: only this one's; all by default.
 
         Raises:
             NotFound: no place has this name.
@@ -122,6 +129,8 @@ class LiveReads(PlaceReads):
         ).limit(limit)
         if only_owed:
             query = query.where(live_events.c.is_owed)
+        if camera is not None:
+            query = query.where(live_events.c.camera == camera)
         return [_event(row) for row in self._connection.execute(query).mappings()]
 
     def last_live_event(self, place_name: str) -> int:

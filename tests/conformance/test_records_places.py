@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -15,13 +16,13 @@ from tests.unit.store.builders import COLLECTION, PURPOSE, agree, enrolled, make
 SOURCE = "rtsp://admin:hush-hush@10.0.0.7:554/stream?token=abc"
 
 
-def declare(tx: Transaction, name: str = "door", **changes: object) -> None:
+def declare(tx: Transaction, name: str = "door", **changes: Any) -> None:
     if COLLECTION not in {item.name for item in tx.collections()}:
         make_collection(tx)
     tx.add_place(
         name,
         **{"collection_name": COLLECTION, "responsible": "The Club", "notice": "Cameras know members here."}
-        | changes,  # type: ignore[arg-type]
+        | changes,
     )
 
 
@@ -69,7 +70,7 @@ def test_a_place_is_what_was_declared(records: Records, clock: Clock) -> None:
         {"responsible": "two\nlines"},
     ],
 )
-def test_a_malformed_place_is_refused(records: Records, changes: dict[str, object]) -> None:
+def test_a_malformed_place_is_refused(records: Records, changes: dict[str, Any]) -> None:
     with pytest.raises(UsageError), records.transaction() as tx:
         declare(tx, **changes)
     with pytest.raises(UsageError), records.transaction() as tx:

@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.video.stream import VideoStream
 
 from assent.types import UInt8
 
@@ -20,6 +21,7 @@ def write_clip(path: Path, images_rgb: Sequence[UInt8], *, fps: int = 25, codec:
     height, width = images_rgb[0].shape[:2]
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=fps)
+        assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.gop_size = 10
         stream.codec_context.max_b_frames = 0

@@ -21,7 +21,7 @@ import assent as package
 from assent import Assent
 from assent.cli.output import to_json
 from assent.errors import AssentError, NotFound, UnreadableImage, UsageError
-from assent.service import calibrating
+from assent.service import calibrating, living
 from assent.types import Float32
 from assent.vision.engine import FaceEngine
 from tests.builders import Clock, agree
@@ -253,11 +253,22 @@ def test_no_command_prints_a_template(
 
 
 def test_no_public_method_returns_a_type_that_holds_a_template(club: Assent) -> None:
-    for owner in (club, club.people, club.consents, club.collections, club.users, club.reviews, club.access):
+    names_of_types = {**vars(calibrating), **vars(living)}
+    parts = (
+        club,
+        club.people,
+        club.consents,
+        club.collections,
+        club.places,
+        club.users,
+        club.reviews,
+        club.access,
+    )
+    for owner in parts:
         for name, method in inspect.getmembers(owner, inspect.ismethod):
             if name.startswith("_"):
                 continue
-            returned = typing.get_type_hints(method, localns=vars(calibrating)).get("return")
+            returned = typing.get_type_hints(method, localns=names_of_types).get("return")
             names = set(_fields_within(returned, set()))
             assert not {
                 n for n in names if "template" in n and n.rpartition(".")[2] in ("template", "templates")

@@ -95,13 +95,12 @@ def place_of(frames: list[UInt8], *, threads: int = 2) -> Iterator[Assent]:
             yield assent
 
 
-def naming(num_choices: int = 10) -> dict[str, Any]:
+def naming(first: int = 0, last: int = 10) -> dict[str, Any]:
     """In the clips' own time, so that a busy machine changes nothing; computing comes on top (see ``latency``)."""
     clips, chance = all_clips(), random.Random(1)
     rows = []
-    for number in range(num_choices):
-        signer = chance.choice(sorted(SIGNERS))
-        source = chance.choice(SIGNERS[signer])
+    choices = [(signer, chance.choice(SIGNERS[signer])) for signer in chance.choices(sorted(SIGNERS), k=10)]
+    for number, (signer, source) in enumerate(choices[first:last], first):
         frames = next(clip.frames for clip in clips if clip.name == source)
         only = len(SIGNERS[signer]) == 1  # enrolled from the first half, watched in the second
         taken = frames[: len(frames) // 2] if only else frames
@@ -270,9 +269,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", default=["naming", "latency", "four", "long"])
     parts = {"naming": naming, "latency": latency, "four": four, "long": long}
+    parser.add_argument("--choices", type=int, nargs=2, default=[0, 10], help="of who is enrolled: from, to")
+    given = parser.parse_args()
     found: dict[str, Any] = {"machine": machine()}
-    for name in parser.parse_args().parts:
-        found[name] = parts[name]()
+    for name in given.parts:
+        found[name] = naming(*given.choices) if name == "naming" else parts[name]()
         print(name, json.dumps({k: v for k, v in found[name].items() if k != "rows"}, indent=1))
     write_json("live", found)
 

@@ -27,6 +27,7 @@ from assent.cli import (
     place,
     review,
     serve,
+    stream,
     timeline,
 )
 from assent.cli.common import report
@@ -68,7 +69,7 @@ def front_page(
 
 
 audit_runs.add_to(audit.app)
-for module in (person, consent, collection, place, review, jobs, models, keys, log, audit):
+for module in (person, consent, collection, place, stream, review, jobs, models, keys, log, audit):
     app.add_typer(module.app)
 faces.add_to(app)
 app.command("export")(person.export)
@@ -76,6 +77,7 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("live")(live.live)
+app.command("live-worker")(stream.live_worker)
 app.command("timeline")(timeline.timeline)
 app.command("worker")(jobs.worker)
 

@@ -45,6 +45,7 @@ from assent.service.results import (
 )
 from assent.service.reviewing import Reviews
 from assent.service.searching import Faces
+from assent.service.streams import Streams
 from assent.service.users import Users
 from assent.service.watching import Timeline
 from assent.service.working import Worker
@@ -56,6 +57,7 @@ from assent.video.types import Progress
 if TYPE_CHECKING:
     from assent.service.calibrating import CalibrationResult
     from assent.service.liveoptions import LiveOptions
+    from assent.service.liveworking import LiveWorker
     from assent.service.living import LiveRun
     from assent.vision.engine import FaceEngine
 
@@ -91,6 +93,7 @@ class Assent:
         consents: record, list, withdraw consents.
         collections: make, list, delete collections; set their policy.
         places: where people agreed to be recognised in live video, and what was seen there.
+        streams: cameras that workers watch, until they are stopped.
         users: people of whom somebody said which photos count.
         jobs: what takes longer than a request, and what came of it.
         reviews: what two people must look at before a search names anybody.
@@ -123,6 +126,7 @@ class Assent:
         self.consents = Consents(ctx)
         self.collections = Collections(ctx)
         self.places = Places(ctx)
+        self.streams = Streams(ctx)
         self.users = Users(ctx)
         self.reviews = Reviews(ctx)
         self.jobs = Jobs(ctx)
@@ -327,7 +331,7 @@ class Assent:
         camera: str | None = None,
         source: str | None = None,
         options: LiveOptions | None = None,
-        tell: Callable[[JsonObject], None] = lambda _: None,
+        tell: Callable[[JsonObject], None] | None = None,
     ) -> LiveRun:
         """Get ready to recognise people at a place in live video (see ``assent.service.living.open_live``).
 
@@ -341,6 +345,26 @@ class Assent:
                 f"live video needs {error.name}, which is not installed; run: pip install 'assent[video]'"
             ) from error
         return open_live(self._ctx, place, camera=camera, source=source, options=options, tell=tell)
+
+    def live_worker(self, *, max_streams: int = 4, options: LiveOptions | None = None) -> LiveWorker:
+        """A worker for streams that were started (see ``streams``); its ``run`` works until it is told to stop.
+
+        Args:
+            max_streams: at once.
+            options: how each is to run.
+
+        Raises:
+            Forbidden: the caller is no admin.
+            UsageError: the ``video`` extra is not installed.
+        """
+        self._ctx.require(Role.ADMIN)
+        try:
+            from assent.service.liveworking import LiveWorker
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                f"live video needs {error.name}, which is not installed; run: pip install 'assent[video]'"
+            ) from error
+        return LiveWorker(self._ctx, max_streams=max_streams, options=options)
 
     def import_consents(
         self,

@@ -41,7 +41,7 @@ def open_live(
     camera: str | None = None,
     source: str | None = None,
     options: LiveOptions | None = None,
-    tell: Tell = lambda _: None,
+    tell: Tell | None = None,
 ) -> LiveRun:
     """Get ready to recognise people at a place; ``run`` begins.
 
@@ -76,10 +76,16 @@ def open_live(
         ctx.records.reading() as tx,
     ):
         gallery = gallery_of(ctx, tx, place, threshold=chosen.threshold)
-    run = LiveRun(ctx, gallery, camera or "camera", LiveSource(source, chosen.source), chosen, tell)
+    run = LiveRun(
+        ctx, gallery, camera or "camera", LiveSource(source, chosen.source), chosen, tell or _say_nothing
+    )
     if webhook is not None:
         run.teller = WebhookTeller(ctx, place, run.camera, webhook)
     return run
+
+
+def _say_nothing(_: JsonObject) -> None:
+    """For whoever reads the events from the records."""
 
 
 def _chosen_camera(known: list[str], camera: str | None, place: str) -> str:

@@ -9,16 +9,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assent.store.live import LiveReads
 from assent.store.log import LogReads
 from assent.store.schema import job_matches, jobs, review_pairs, templates, users
+from assent.store.streams import StreamReads
 from assent.store.templates import TemplateReads
 from assent.store.values import LogEntry, TemplateRecord
 from assent.store.withdrawal import ReceiptReads
 from assent.types import JsonObject
 
 
-class ExportReads(TemplateReads, LiveReads, LogReads, ReceiptReads):
+class ExportReads(TemplateReads, StreamReads, LogReads, ReceiptReads):
     """Handing out what is held about one person."""
 
     def export_person(self, ref: str) -> JsonObject:

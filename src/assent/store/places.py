@@ -14,7 +14,15 @@ from assent.errors import AlreadyExists, NotFound, UsageError
 from assent.store import fields
 from assent.store.crypto import Vault
 from assent.store.galleries import GalleryReads, GalleryWrites
-from assent.store.schema import collections, consent_places, consents, live_events, place_cameras, places
+from assent.store.schema import (
+    collections,
+    consent_places,
+    consents,
+    live_events,
+    live_streams,
+    place_cameras,
+    places,
+)
 from assent.store.scope import new_id
 from assent.store.values import LogEntry, effective_end
 from assent.types import JsonObject
@@ -297,7 +305,7 @@ class PlaceWrites(PlaceReads, GalleryWrites):
             NotFound: no place has this name.
         """
         place = self.place(name)
-        for table in (place_cameras, live_events):
+        for table in (place_cameras, live_events, live_streams):
             self._connection.execute(sa.delete(table).where(table.c.place_id == place.id))
         self._connection.execute(
             sa.update(places)

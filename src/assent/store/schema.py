@@ -290,6 +290,27 @@ live_events = sa.Table(
     sa.Column("is_owed", sa.Boolean, nullable=False),
 )
 
+live_streams = sa.Table(
+    "live_streams",
+    metadata,
+    _id(primary_key=True),
+    sa.Column("name", sa.String(128), nullable=False, unique=True),
+    _id("place_id", sa.ForeignKey("places.id"), index=True),
+    sa.Column("camera", sa.String(64), nullable=False),
+    sa.Column("threshold", sa.Float),
+    sa.Column("actor", sa.String(128)),
+    sa.Column("facts", sa.Text, nullable=False),
+    sa.Column("is_wanted", sa.Boolean, nullable=False),
+    sa.Column("session_id", sa.String(36)),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("worker", sa.String(128)),
+    sa.Column("address", sa.String(255)),
+    sa.Column("lease_until", UtcTime),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("changed_at", UtcTime, nullable=False),
+)
+
 jobs = sa.Table(
     "jobs",
     metadata,

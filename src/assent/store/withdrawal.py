@@ -15,11 +15,11 @@ from assent.errors import NoLiveConsent
 from assent.store import fields
 from assent.store.consents import ConsentWrites
 from assent.store.jobs import JobWrites
-from assent.store.live import LiveWrites
 from assent.store.log import canonical_json
 from assent.store.reviews import ReviewWrites
 from assent.store.schema import consents, people, receipts, templates
 from assent.store.scope import Scope, new_id
+from assent.store.streams import StreamWrites
 from assent.store.templates import TemplateWrites
 from assent.store.users import UserWrites
 from assent.store.values import (
@@ -60,7 +60,7 @@ class ReceiptReads(Scope):
 
 
 class WithdrawalWrites(
-    TemplateWrites, LiveWrites, ConsentWrites, UserWrites, ReviewWrites, JobWrites, ReceiptReads
+    TemplateWrites, StreamWrites, ConsentWrites, UserWrites, ReviewWrites, JobWrites, ReceiptReads
 ):
     """Ending consents."""
 

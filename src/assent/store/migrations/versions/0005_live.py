@@ -19,6 +19,7 @@ _ID = sa.String(36)
 def upgrade() -> None:
     _create_places()
     _create_events()
+    _create_streams()
     is_sqlite = op.get_bind().dialect.name == "sqlite"
     for statement in (
         triggers_0005.sqlite_statements() if is_sqlite else triggers_0005.postgresql_statements()
@@ -84,3 +85,29 @@ def _create_events() -> None:
     )
     for column in ("person_id", "consent_id", "expires_at"):
         op.create_index(f"ix_live_events_{column}", "live_events", [column])
+
+
+def _create_streams() -> None:
+    op.create_table(
+        "live_streams",
+        sa.Column("id", _ID, nullable=False),
+        sa.Column("name", sa.String(128), nullable=False),
+        sa.Column("place_id", _ID, nullable=False),
+        sa.Column("camera", sa.String(64), nullable=False),
+        sa.Column("threshold", sa.Float),
+        sa.Column("actor", sa.String(128)),
+        sa.Column("facts", sa.Text, nullable=False),
+        sa.Column("is_wanted", sa.Boolean, nullable=False),
+        sa.Column("session_id", _ID),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("message", sa.Text, nullable=False),
+        sa.Column("worker", sa.String(128)),
+        sa.Column("address", sa.String(255)),
+        sa.Column("lease_until", _TIME),
+        sa.Column("created_at", _TIME, nullable=False),
+        sa.Column("changed_at", _TIME, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_live_streams"),
+        sa.UniqueConstraint("name", name="uq_live_streams_name"),
+        sa.ForeignKeyConstraint(["place_id"], ["places.id"], name="fk_live_streams_place_id"),
+    )
+    op.create_index("ix_live_streams_place_id", "live_streams", ["place_id"])

@@ -14,7 +14,7 @@ import random
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -268,7 +268,12 @@ def rss_mb() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", default=["naming", "latency", "four", "long"])
-    parts = {"naming": naming, "latency": latency, "four": four, "long": long}
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        "naming": naming,
+        "latency": latency,
+        "four": four,
+        "long": long,
+    }
     parser.add_argument("--choices", type=int, nargs=2, default=[0, 10], help="of who is enrolled: from, to")
     given = parser.parse_args()
     found: dict[str, Any] = {"machine": machine()}

@@ -120,9 +120,9 @@ def _refuse_several_collections(arguments: list[str]) -> None:
 
 def _accept_any_text() -> None:
     """Print what the terminal's encoding lacks, such as a file's name of odd bytes, as an escape."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    for output in (sys.stdout, sys.stderr):
+        if isinstance(output, io.TextIOWrapper):
+            output.reconfigure(errors="backslashreplace")
 
 
 def _refuse_usage(error: typer.TyperException, *, as_json: bool) -> int:

@@ -135,11 +135,12 @@ def live_worker(
     Example: `assent live-worker --streams 2`
     """
     from assent.service.liveoptions import LiveOptions
+    from assent.wire.streamoutput import output_of
 
     options = LiveOptions(has_preview=True, max_fps=fps, look_px=look, webhook=webhook)
     should_stop = threading.Event()
     with open_assent(ctx) as assent:
-        worker = assent.live_worker(max_streams=streams, options=options)
+        worker = assent.live_worker(max_streams=streams, options=options, outputs=output_of)
         assent.warm_up()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: should_stop.set())

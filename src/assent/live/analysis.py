@@ -8,7 +8,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from assent.live.naming import Gallery, Naming, NamingSettings, Round
-from assent.live.values import SeenFace
+from assent.live.values import CloseLook, SeenFace
 from assent.types import Detections, Face, Float32, UInt8
 from assent.video.samples import sample_of
 from assent.video.settings import AnalysisSettings
@@ -41,11 +41,13 @@ class Analysed:
         faces: all of them, held ones too.
         rounds: that ended with this frame.
         num_unnamed: faces in the picture that have no name.
+        looks: pictures that were taken of faces of this frame.
     """
 
     faces: tuple[SeenFace, ...]
     rounds: tuple[Round, ...]
     num_unnamed: int
+    looks: tuple[CloseLook, ...] = ()
 
 
 class LiveAnalysis:
@@ -87,14 +89,17 @@ class LiveAnalysis:
         if image_rgb is not None and min(image_rgb.shape[:2]) < _MIN_SIDE_PX:
             image_rgb = None
         tracks = self._tracker.update(image_rgb, at_s - self._began_s)
-        rounds = self._ask(image_rgb, tracks, at_s, gallery) if image_rgb is not None and gallery else ()
+        rounds: tuple[Round, ...] = ()
+        looks: list[CloseLook] = []
+        if image_rgb is not None and gallery is not None:
+            rounds = self._ask(image_rgb, tracks, at_s, gallery, looks)
         gone = self.naming.keep({self._number(track) for track in tracks})
         faces = tuple(SeenFace(track.box_xyxy, self._person(track)) for track in tracks)
         num_unnamed = sum(
             face.person is None and not track.is_lost for face, track in zip(faces, tracks, strict=True)
         )
         self._renew(at_s, is_empty=not tracks)
-        return Analysed(faces, rounds + gone, num_unnamed)
+        return Analysed(faces, rounds + gone, num_unnamed, tuple(looks))
 
     def end(self) -> tuple[Round, ...]:
         """Every track ends; what was embedded is overwritten."""
@@ -109,9 +114,14 @@ class LiveAnalysis:
         return self._first_number + track.number
 
     def _ask(
-        self, image_rgb: UInt8, tracks: tuple[LiveTrack, ...], at_s: float, gallery: Gallery
+        self,
+        image_rgb: UInt8,
+        tracks: tuple[LiveTrack, ...],
+        at_s: float,
+        gallery: Gallery,
+        looks: list[CloseLook],
     ) -> tuple[Round, ...]:
-        """Another picture of those whose turn it is, named or not."""
+        """Another picture of those whose turn it is, named or not; each is added to ``looks``."""
         turn = [
             track
             for track in tracks
@@ -122,21 +132,22 @@ class LiveAnalysis:
         ended = []
         for track in turn[:_MOST_PICTURES]:
             number = self._number(track)
-            template = self._template(image_rgb, track, at_s)
-            if template is None:
+            sample = self._sample(image_rgb, track, at_s)
+            if sample is None:
                 self.naming.look_later(number, at_s)
                 continue
-            done = self.naming.add(number, template, gallery, at_s)
+            looks.append(CloseLook(number, sample.face))
+            done = self.naming.add(number, self._template(sample), gallery, at_s)
             if done is not None:
                 ended.append(done)
         return tuple(ended)
 
-    def _template(self, image_rgb: UInt8, track: LiveTrack, at_s: float) -> Float32 | None:
+    def _sample(self, image_rgb: UInt8, track: LiveTrack, at_s: float) -> Sample | None:
         """Of one face in this frame; None where it is not good enough to tell anybody."""
         made = sample_of(self._networks, image_rgb, track.box_xyxy, frame_index=0, time_s=at_s)
-        if made is None or not made[0].face.quality.is_good:
-            return None
-        sample = made[0]
+        return None if made is None or not made[0].face.quality.is_good else made[0]
+
+    def _template(self, sample: Sample) -> Float32:
         templates = self._networks.templates(sample.crop_rgb, [_in_crop(sample)])
         template: Float32 = np.array(templates[0], np.float32)
         templates.fill(0.0)

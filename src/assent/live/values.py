@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from assent.types import Float32, UInt8
+from assent.types import Face, Float32, UInt8
 
 Transport = Literal["tcp", "udp"]
 
@@ -127,6 +127,19 @@ class SeenFace:
 
     box_xyxy: Float32
     person: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CloseLook:
+    """A picture that was taken of one face of a frame.
+
+    Attributes:
+        track: number of the track, of this run only.
+        face: box, landmarks and quality, pixels of the frame.
+    """
+
+    track: int
+    face: Face
 
 
 def blank_picture(width_px: int, height_px: int) -> UInt8:

@@ -57,7 +57,7 @@ from assent.video.types import Progress
 if TYPE_CHECKING:
     from assent.service.calibrating import CalibrationResult
     from assent.service.liveoptions import LiveOptions
-    from assent.service.liveworking import LiveWorker
+    from assent.service.liveworking import LiveWorker, Outputs
     from assent.service.living import LiveRun
     from assent.vision.engine import FaceEngine
 
@@ -346,12 +346,19 @@ class Assent:
             ) from error
         return open_live(self._ctx, place, camera=camera, source=source, options=options, tell=tell)
 
-    def live_worker(self, *, max_streams: int = 4, options: LiveOptions | None = None) -> LiveWorker:
+    def live_worker(
+        self,
+        *,
+        max_streams: int = 4,
+        options: LiveOptions | None = None,
+        outputs: Outputs | None = None,
+    ) -> LiveWorker:
         """A worker for streams that were started (see ``streams``); its ``run`` works until it is told to stop.
 
         Args:
             max_streams: at once.
             options: how each is to run.
+            outputs: makes what a stream's sightings go to; None where they go nowhere.
 
         Raises:
             Forbidden: the caller is no admin.
@@ -364,7 +371,7 @@ class Assent:
             raise UsageError(
                 f"live video needs {error.name}, which is not installed; run: pip install 'assent[video]'"
             ) from error
-        return LiveWorker(self._ctx, max_streams=max_streams, options=options)
+        return LiveWorker(self._ctx, max_streams=max_streams, options=options, outputs=outputs)
 
     def import_consents(
         self,

@@ -12,16 +12,18 @@ import platform
 import secrets
 import threading
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from assent.errors import AssentError, NotFound, StoreError
 from assent.live.pauses import Pauses
 from assent.service.context import Context
 from assent.service.livedoor import LiveDoor
 from assent.service.liveoptions import LiveOptions
-from assent.service.living import LiveRun, open_live
+from assent.service.living import LiveRun, Sighting, open_live
 from assent.store.streams import StreamRecord, StreamState
 
 _log = logging.getLogger("assent.live")
@@ -31,6 +33,17 @@ _RENEW_S: Final = 2.0
 _LEASE: Final = timedelta(seconds=10)
 
 
+class Output(AbstractContextManager[object], Protocol):
+    """Where a stream's sightings go, while it runs."""
+
+    def see(self, sighting: Sighting) -> None:
+        """Somebody who has a name was looked at closely; must not wait."""
+        ...
+
+
+Outputs = Callable[[Context, StreamRecord], Output | None]
+
+
 class LiveWorker:
     """Watches streams, each in threads of its own.
 
@@ -38,6 +51,7 @@ class LiveWorker:
         ctx: the open data folder.
         max_streams: at once.
         options: how each is to run; its own threshold comes first.
+        outputs: makes what a stream's sightings go to; None where they go nowhere.
         name: unique among workers; made up when None.
     """
 
@@ -47,11 +61,13 @@ class LiveWorker:
         *,
         max_streams: int = 4,
         options: LiveOptions | None = None,
+        outputs: Outputs | None = None,
         name: str | None = None,
     ) -> None:
         self._ctx = ctx
         self._max_streams = max_streams
         self._options = options or LiveOptions(has_preview=True)
+        self._outputs = outputs
         self.name = name or f"{platform.node()[:64]}.{os.getpid()}.{secrets.token_hex(4)}"
         self._threads: list[threading.Thread] = []
 
@@ -63,7 +79,7 @@ class LiveWorker:
             if stream is None:
                 should_stop.wait(_LOOK_S)
                 continue
-            watch = _Watch(self._ctx, stream, self.name, self._options, should_stop)
+            watch = _Watch(self._ctx, stream, self.name, self._options, should_stop, self._outputs)
             thread = threading.Thread(target=watch.run, name="live-stream")
             self._threads.append(thread)
             thread.start()
@@ -89,12 +105,14 @@ class _Watch:
         worker: str,
         options: LiveOptions,
         should_stop: threading.Event,
+        outputs: Outputs | None,
     ) -> None:
         self._ctx = ctx
         self._stream = stream
         self._worker = worker
         self._options = options if stream.threshold is None else replace(options, threshold=stream.threshold)
         self._should_stop = should_stop
+        self._outputs = outputs
         self._is_over = threading.Event()
         self._run: LiveRun | None = None
         self._address: str | None = None
@@ -117,12 +135,19 @@ class _Watch:
     def _watch_once(self) -> None:
         """Until the run ends; why it could not go on is the stream's message, and it is tried again."""
         try:
-            run = open_live(self._ctx, self._stream.place, camera=self._stream.camera, options=self._options)
+            output = None if self._outputs is None else self._outputs(self._ctx, self._stream)
+            run = open_live(
+                self._ctx,
+                self._stream.place,
+                camera=self._stream.camera,
+                options=self._options,
+                see=None if output is None else output.see,
+            )
             answers = {
                 b"picture": lambda: run.preview() or b"",
                 b"health": lambda: json.dumps(asdict(run.status())).encode(),
             }
-            with LiveDoor(answers) as door:
+            with LiveDoor(answers) as door, output or nullcontext():
                 self._run, self._address, self._message = run, door.address, ""
                 if not self._is_over.is_set():
                     run.run()

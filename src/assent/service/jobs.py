@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import secrets
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Final
 
 from assent.errors import JobNotReady, NotFound, UsageError, VideoTooLarge
 from assent.notifications import open_notifier
 from assent.objects import ObjectStore, open_objects
 from assent.service.context import Context
 from assent.service.findings import VideoFindings
+from assent.service.jobfiles import output_path, tidy, upload_path
 from assent.service.jobkinds import KINDS, JobKind
 from assent.service.results import Candidate
 from assent.service.videos import check_search
@@ -25,9 +24,6 @@ from assent.store.scope import new_id
 from assent.store.sealedfiles import seal_file, unsealed, unsealed_size
 from assent.store.transaction import Reading
 from assent.types import JsonObject
-
-_LEAST_AGE_S: Final = 3600.0
-"""A file that no job needs is destroyed when it is older: a job's row comes after its upload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +108,7 @@ class JobAnswer:
         job: where it stands.
         options: what was asked for.
         findings: all that names nobody; None until it has succeeded, and for kinds that find nothing.
+        summary: numbers, of kinds that make something; empty until it has succeeded.
         named: whom it found, as far as their consent is live now.
         has_output: whether there is a file to fetch.
     """
@@ -119,6 +116,7 @@ class JobAnswer:
     job: Job
     options: JsonObject
     findings: VideoFindings | None
+    summary: JsonObject
     named: tuple[NamedTrack, ...]
     has_output: bool
 
@@ -165,13 +163,15 @@ class Jobs:
             ConsentError, CalibrationError: as for ``search_tracks``.
             UsageError: no such kind, a topic that is not configured, or the ``video`` extra is not installed.
         """
+        self._ctx.require(Role.ENROLLER, Role.SEARCHER)
         chosen = _kind(kind)
         self._ctx.require(*chosen.roles)
         require_video_extra()
         asked: JsonObject = dict(options or {})
-        if chosen.is_search:
+        collection = asked["collection"] if chosen.is_search else asked.get("collection")
+        if collection is not None:
             people = asked.get("people") or ()
-            check_search(self._ctx, collection=asked["collection"], purpose=asked["purpose"], people=people)
+            check_search(self._ctx, collection=collection, purpose=asked["purpose"], people=people)
         if notice is not None:
             open_notifier(self._ctx.settings, notice.topic)
         job_id = new_id()
@@ -185,7 +185,7 @@ class Jobs:
                 "options": asked,
                 "notice": None if notice is None else {"topic": notice.topic, "body": notice.body},
             },
-            collection_name=asked["collection"] if chosen.is_search else None,
+            collection_name=collection,
             key_id=None if caller is None else caller.id,
             token=None if token is None else token.token,
             request_sha256=None if token is None else token.request_sha256,
@@ -210,7 +210,12 @@ class Jobs:
             return self._job(tx, self._record(tx, job_id))
 
     def list(self) -> tuple[Job, ...]:
-        """Every job of the kinds that the caller's roles cover, newest first."""
+        """Every job of the kinds that the caller's roles cover, newest first.
+
+        Raises:
+            Forbidden: the caller is neither enroller nor searcher.
+        """
+        self._ctx.require(Role.ENROLLER, Role.SEARCHER)
         with self._ctx.records.reading() as tx:
             return tuple(self._job(tx, record) for record in tx.jobs() if self._may_see(record))
 
@@ -229,7 +234,7 @@ class Jobs:
             record = self._record(tx, job_id)
             if kind is not None and record.kind != kind:
                 raise NotFound("no job of this kind has this id")
-            result = tx.job_result(job_id)
+            findings, summary = _parsed(tx.job_result(job_id))
             named = [
                 _named(tx, record, match) for match in tx.job_matches(job_id) if "track" in match.details
             ]
@@ -237,7 +242,8 @@ class Jobs:
             return JobAnswer(
                 job=self._job(tx, record),
                 options=tx.job_parameters(job_id)["options"],
-                findings=None if not result else VideoFindings.from_json(result),
+                findings=findings,
+                summary=summary,
                 named=tuple(named),
                 has_output=tx.has_job_output(job_id),
             )
@@ -279,13 +285,19 @@ class Jobs:
         return name, size, unsealed(path, key)
 
     def sweep(self) -> int:
-        """Destroy jobs that were kept long enough, and files that no job needs; how many jobs."""
+        """Destroy jobs that were kept long enough, and files that no job needs; how many jobs.
+
+        Raises:
+            Forbidden: the caller is no admin.
+        """
+        self._ctx.require(Role.ADMIN)
         with self._ctx.records.transaction() as tx:
             num_swept = tx.sweep_jobs(keep=timedelta(days=self._ctx.settings.job_days))
         tidy(self._ctx)
         return num_swept
 
     def _record(self, tx: Reading, job_id: str) -> JobRecord:
+        self._ctx.require(Role.ENROLLER, Role.SEARCHER)  # others learn nothing of which ids there are
         record = tx.job(job_id)
         self._ctx.require(*_roles(record.kind))
         return record
@@ -343,39 +355,6 @@ class Jobs:
                 path.unlink(missing_ok=True)
 
 
-def upload_path(ctx: Context, job_id: str) -> Path:
-    """Where a job's video lies, sealed."""
-    return ctx.settings.jobs_path / f"{job_id}.in"
-
-
-def output_path(ctx: Context, job_id: str) -> Path:
-    """Where a job's output lies, sealed."""
-    return ctx.settings.jobs_path / f"{job_id}.out"
-
-
-def tidy(ctx: Context) -> None:
-    """Destroy files that no job needs; their keys are gone already."""
-    folder = ctx.settings.jobs_path
-    if not folder.is_dir():
-        return
-    with ctx.records.reading() as tx:
-        needed = tx.job_files()
-    for path in folder.iterdir():
-        has_upload, has_output = needed.get(path.stem, (False, False))
-        if (path.suffix == ".in" and has_upload) or (path.suffix == ".out" and has_output):
-            continue
-        is_known = path.suffix in (".in", ".out")
-        if is_known and (path.stem in needed or _age_s(path) > _LEAST_AGE_S):
-            path.unlink(missing_ok=True)
-
-
-def _age_s(path: Path) -> float:
-    try:
-        return time.time() - path.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
 def _kind(name: str) -> JobKind:
     if name not in KINDS:
         raise UsageError(f"expected a job of kind {', '.join(sorted(KINDS))}, got another")
@@ -385,6 +364,13 @@ def _kind(name: str) -> JobKind:
 def _roles(kind: str) -> tuple[Role, ...]:
     """Of a kind that this version does not know, an admin's only."""
     return KINDS[kind].roles if kind in KINDS else ()
+
+
+def _parsed(result: bytes | None) -> tuple[VideoFindings | None, JsonObject]:
+    if not result:
+        return None, {}
+    found: JsonObject = json.loads(result)
+    return (None, found["summary"]) if "summary" in found else (VideoFindings.from_json(result), {})
 
 
 def _named(tx: Reading, record: JobRecord, match: MatchRecord) -> NamedTrack:

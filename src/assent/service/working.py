@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import platform
 import secrets
 import shutil
 import threading
@@ -25,8 +24,8 @@ from assent.notifications import NotDelivered, open_notifier
 from assent.objects import ObjectStore, open_objects
 from assent.objects.base import path_of, unnamed_file
 from assent.service.context import Context
+from assent.service.jobfiles import MACHINE, output_path, scratch_path, tidy, upload_path
 from assent.service.jobkinds import KINDS, JobTask, JobYield
-from assent.service.jobs import output_path, tidy, upload_path
 from assent.store.jobvalues import JobDone, JobRecord, JobState
 from assent.store.sealedfiles import CHUNK_BYTES, seal_file, unsealed
 from assent.types import JsonObject
@@ -56,7 +55,7 @@ class Worker:
     def __init__(self, ctx: Context, *, objects: ObjectStore | None = None, name: str | None = None) -> None:
         self._ctx = ctx
         self._objects = objects or open_objects(ctx.settings)
-        self.name = name or f"{platform.node()[:64]}.{os.getpid()}.{secrets.token_hex(4)}"
+        self.name = name or f"{MACHINE}.{os.getpid()}.{secrets.token_hex(4)}"
         self._elsewhere: set[str] = set()
 
     def run(self, should_stop: threading.Event, *, until_idle: bool = False) -> int:
@@ -67,7 +66,7 @@ class Worker:
             until_idle: end where there is nothing to do, rather than wait.
         """
         num_done = 0
-        self._clear_scratch()
+        tidy(self._ctx)
         while not should_stop.is_set():
             try:
                 was_busy = self.work_once(should_stop) or self.tell_once()
@@ -235,15 +234,7 @@ class Worker:
             thread.join()
 
     def _scratch(self, job_id: str) -> Path:
-        return self._ctx.settings.jobs_path / f"{job_id}.{self.name}.work"
-
-    def _clear_scratch(self) -> None:
-        """What workers of this machine left, which ended without a chance to clear up."""
-        own = self.name.rsplit(".", 2)
-        for path in self._ctx.settings.jobs_path.glob(f"*.{own[0]}.*.work"):
-            pid = path.name.split(".")[-3]
-            if not (pid.isdecimal() and _is_running(int(pid))):
-                shutil.rmtree(path, ignore_errors=True)
+        return scratch_path(self._ctx, job_id, self.name)
 
 
 class _Lease:
@@ -303,16 +294,6 @@ def _chunks(path: Path) -> Iterator[bytes]:
 def _reword(error: AssentError, message: str) -> None:
     error.message = message
     error.args = (message,)
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _place(error: BaseException) -> str:

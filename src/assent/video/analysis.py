@@ -22,8 +22,7 @@ from assent.video.pictures import Picture, picture_of
 from assent.video.settings import AnalysisSettings
 from assent.video.shots import ShotFinder
 from assent.video.tracker import Tracker
-from assent.video.trails import Trail
-from assent.video.types import Analysis, ClipFacts, Damage, Progress, Sample, VideoFrame
+from assent.video.types import Analysis, ClipFacts, Damage, Progress, VideoFrame
 
 _AHEAD_PIXELS: Final = 12_000_000  # of frames waiting; at least two wait, at most eight
 _TELL_EVERY: Final = 10  # frames
@@ -83,14 +82,15 @@ def analyse(
                 progress(frame.time_s, facts.duration_s)
     tracker.end_all()
     found_shots = shots.shots()
-    trails = closed_gaps(tracker.ended, found_shots, num_frames=len(times_s))
-    tracks = [trail.track(i, samples) for i, (trail, samples) in enumerate(_sampled(trails, settings))]
+    trails = closed_gaps(tracker.ended, found_shots)
+    trails.sort(key=lambda trail: (trail.first_frame, trail.number))
+    tracks = [trail.track(index, trail.bins.best_first()) for index, trail in enumerate(trails)]
     if progress is not None and times_s:
         progress(times_s[-1], facts.duration_s)
     return Analysis(
         facts,
         np.array(times_s, np.float64),
-        found_shots if times_s else (),
+        found_shots,
         tuple(tracks),
         tuple(damages),
         shots.black_spans(),
@@ -129,7 +129,9 @@ def _prepared(
         return _Waiting(frame, None, False, None)
     picture = picture_of(frame.image_rgb, index=frame.index, time_s=frame.time_s, work_px=settings.work_px)
     is_cut = shots.add(picture.thumb_rgb) > 0
-    long_side_px = schedule.due_px(frame.time_s, long_side_px=max(frame.image_rgb.shape[:2]), is_cut=is_cut)
+    long_side_px = schedule.due_px(
+        frame.time_s, long_side_px=max(frame.image_rgb.shape[:2]), is_cut=is_cut, change=shots.change
+    )
     looked = None
     if long_side_px is not None:
         looked = pool.submit(
@@ -140,23 +142,3 @@ def _prepared(
             min_score=settings.continue_score,
         )
     return _Waiting(frame, picture, is_cut, looked)
-
-
-def _sampled(trails: list[Trail], settings: AnalysisSettings) -> Iterator[tuple[Trail, tuple[Sample, ...]]]:
-    """The trails by first appearance, with as many samples each as all together may take."""
-    trails = sorted(trails, key=lambda trail: (trail.first_frame, trail.number))
-    most = settings.max_samples
-    chosen = [trail.bins.best_first(most) for trail in trails]
-    while most > 1 and _num_bytes(chosen) > settings.sample_bytes:
-        most //= 2
-        chosen = [samples[:most] for samples in chosen]
-    smallest_first = sorted(range(len(chosen)), key=lambda i: _num_bytes([chosen[i]]))
-    for i in smallest_first:
-        if _num_bytes(chosen) <= settings.sample_bytes:
-            break
-        chosen[i] = ()
-    return iter(list(zip(trails, chosen, strict=True)))
-
-
-def _num_bytes(chosen: list[tuple[Sample, ...]]) -> int:
-    return sum(sample.crop_rgb.nbytes for samples in chosen for sample in samples)

@@ -1,7 +1,9 @@
 """Is this the same face? Asked of pixels alone, when a face that was lost is found again.
 
 It need not be right about a person, only doubt enough: a face wrongly taken for another begins a new track, which
-costs a little; one wrongly taken for the same would let a stranger inherit what was decided of somebody else.
+costs a little; one wrongly taken for the same would let a stranger inherit what was decided of somebody else. Of the
+signers' faces at most 0.6 s apart all but a few in a hundred pass; of different signers' in the same room a few in a
+hundred do, so whoever decides asks several samples of a track.
 """
 
 from __future__ import annotations
@@ -15,9 +17,11 @@ from assent.types import Float32, UInt8
 from assent.video.following import likeness, patch
 from assent.video.trails import widened
 
+OTHER_LIKENESS: Final = 0.3  # below both of these it is another face, however smoothly it was followed
+OTHER_COLOURS: Final = 0.65
 _SHIFTS: Final = (-0.12, 0.0, 0.12)
-LEAST_LIKENESS: Final = 0.45  # of the patch, at the best of nine places
-LEAST_COLOURS: Final = 0.45  # share of colours in common
+LEAST_LIKENESS: Final = 0.6  # of the patch, at the best of nine places
+LEAST_COLOURS: Final = 0.84  # share of colours in common
 
 
 def colours(small_rgb: UInt8, box_xyxy: Float32) -> Float32:
@@ -39,13 +43,26 @@ def colours(small_rgb: UInt8, box_xyxy: Float32) -> Float32:
 
 def is_same(model: Float32, model_colours: Float32, gray: UInt8, small_rgb: UInt8, box_xyxy: Float32) -> bool:
     """Whether the face in a box (4,) of a picture may be the one remembered."""
+    best, shared = _compared(model, model_colours, gray, small_rgb, box_xyxy)
+    return best >= LEAST_LIKENESS and shared >= LEAST_COLOURS
+
+
+def is_other(
+    model: Float32, model_colours: Float32, gray: UInt8, small_rgb: UInt8, box_xyxy: Float32
+) -> bool:
+    """Whether the face in a box (4,) of a picture cannot be the one remembered."""
+    best, shared = _compared(model, model_colours, gray, small_rgb, box_xyxy)
+    return best < OTHER_LIKENESS and shared < OTHER_COLOURS
+
+
+def _compared(
+    model: Float32, model_colours: Float32, gray: UInt8, small_rgb: UInt8, box_xyxy: Float32
+) -> tuple[float, float]:
+    """Likeness of the patch at the best of nine places, and the share of colours in common."""
     sides = box_xyxy[2:] - box_xyxy[:2]
     best = max(
         likeness(patch(gray, np.asarray(box_xyxy + np.tile(sides * (dx, dy), 2), np.float32)), model)
         for dx in _SHIFTS
         for dy in _SHIFTS
     )
-    if best < LEAST_LIKENESS:
-        return False
-    shared = float(np.minimum(colours(small_rgb, box_xyxy), model_colours).sum())
-    return shared >= LEAST_COLOURS
+    return best, float(np.minimum(colours(small_rgb, box_xyxy), model_colours).sum())

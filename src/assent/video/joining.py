@@ -5,6 +5,7 @@ Covering goes on; identity does not: the tracks stay two.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Sequence
 from typing import Final
 
@@ -18,28 +19,21 @@ MAX_GAP_FRAMES: Final = 15
 _LEAST_NEAR: Final = 0.2
 
 
-def closed_gaps(trails: Sequence[Trail], shots: Sequence[Shot], *, num_frames: int) -> list[Trail]:
-    """The trails, each drawn on to the next one in its place and shot that begins within ``MAX_GAP_FRAMES``.
-
-    Trails that begin or end that near to a cut (or to the clip's ends) are drawn on to it.
-    """
-    ends = {frame: shot for shot in shots for frame in (shot.first_frame, shot.last_frame)}
-    firsts = sorted(shot.first_frame for shot in shots)
-    for trail in sorted(trails, key=lambda trail: trail.last_frame):
-        later = [
-            other
-            for other in trails
-            if 1 < other.first_frame - trail.last_frame <= MAX_GAP_FRAMES + 1
-            and not any(trail.last_frame < first <= other.first_frame for first in firsts)
-        ]
-        fitting = [
-            (other.first_frame, other.number, other)
-            for other in later
-            if nearness(trail.box_xyxy[None], other.box_at(other.first_frame)[None])[0, 0] > _LEAST_NEAR
-        ]
-        if fitting:
-            _draw_on(trail, min(fitting, key=lambda item: item[:2])[2])
-    del ends, num_frames
+def closed_gaps(trails: Sequence[Trail], shots: Sequence[Shot]) -> list[Trail]:
+    """The trails, each drawn on to the next one in its place and shot that begins within ``MAX_GAP_FRAMES``."""
+    cuts = [shot.first_frame for shot in shots[1:]]
+    by_start = sorted(trails, key=lambda trail: (trail.first_frame, trail.number))
+    starts = [trail.first_frame for trail in by_start]
+    for trail in trails:
+        end = trail.last_frame
+        soon = by_start[bisect(starts, end + 1) : bisect(starts, end + 1 + MAX_GAP_FRAMES)]
+        for other in soon:
+            if bisect(cuts, end) != bisect(cuts, other.first_frame):
+                break
+            there = other.box_at(other.first_frame)
+            if nearness(trail.box_xyxy[None], there[None])[0, 0] > _LEAST_NEAR:
+                _draw_on(trail, other)
+                break
     return list(trails)
 
 

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import av
 
-Entry = tuple[int | None, int, av.VideoFrame | None, str | None]
-"""When a frame is shown (None where unknown), how long, its pixels, and its damage."""
-
 _LOST: Final = "could not be decoded"
 _VP8: Final = "vp8"
 _SHOWN_BIT: Final = 0x10  # RFC 6386, 9.1: show_frame
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """A frame that is due.
+
+    Attributes:
+        pts: when it is shown, as the container has it; None where it has no time.
+        duration: how long, in the same unit; 0 where unknown.
+        picture: None where it could not be decoded.
+        damage: why, or what is doubtful in it.
+    """
+
+    pts: int | None
+    duration: int
+    picture: av.VideoFrame | None
+    damage: str | None
 
 
 class Ledger:
@@ -55,7 +70,7 @@ class Ledger:
         if packet is not None and (packet.pts is None or self._has_fields):
             self._failures.append((packet.pts, packet.duration or 0, self._reason))
 
-    def came(self, picture: av.VideoFrame) -> Iterator[Entry]:
+    def came(self, picture: av.VideoFrame) -> Iterator[Shown]:
         """A frame comes out: those before it that never will, then it."""
         if picture.interlaced_frame and not self._has_fields:
             self._has_fields = True
@@ -64,18 +79,18 @@ class Ledger:
         if pts is not None:
             yield from self._lost_before(pts)
         damage = "decoded with errors" if picture.is_corrupt else None
-        yield pts, picture.duration or 0, picture, damage
+        yield Shown(pts, picture.duration or 0, picture, damage)
 
-    def rest(self) -> Iterator[Entry]:
+    def rest(self) -> Iterator[Shown]:
         """The clip is over: those that never came."""
         yield from self._lost_before(None)
 
-    def _lost_before(self, pts: int | None) -> Iterator[Entry]:
+    def _lost_before(self, pts: int | None) -> Iterator[Shown]:
         for failed_pts, duration, reason in self._failures:
-            yield failed_pts, duration, None, reason
+            yield Shown(failed_pts, duration, None, reason)
         self._failures.clear()
         while self._expected and (pts is None or self._expected[0][0] < pts):
             lost_pts, duration = heapq.heappop(self._expected)
-            yield lost_pts, duration, None, self._reason or _LOST
+            yield Shown(lost_pts, duration, None, self._reason or _LOST)
         if self._expected and self._expected[0][0] == pts:
             heapq.heappop(self._expected)

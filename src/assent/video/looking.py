@@ -29,13 +29,14 @@ class Schedule:
         self._settings = settings
         self._next_s = {"quick": 0.0, "full": 0.0, "fine": 0.0}
 
-    def due_px(self, time_s: float, *, long_side_px: int, is_cut: bool) -> int | None:
+    def due_px(self, time_s: float, *, long_side_px: int, is_cut: bool, change: float = 0.0) -> int | None:
         """The longer side for a look at the frame at ``time_s``; None for no look.
 
         Args:
             time_s: later than the last one's.
             long_side_px: the frame's.
             is_cut: whether a shot begins here: then a full look is due.
+            change: how much changed since the last frame, see ``AnalysisSettings.busy_change``.
         """
         settings = self._settings
         every_s = {
@@ -49,6 +50,8 @@ class Schedule:
         due = [name for name in every_s if time_s >= self._next_s[name] - 0.0005]
         if is_cut and not set(due) & {"full", "fine"}:
             due.insert(0, "full")
+        if not due and change >= settings.busy_change:
+            due.append("quick")
         if not due:
             return None
         look = due[0]

@@ -8,7 +8,7 @@ compared with what came out: a packet whose time no frame has is a frame that co
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -25,7 +25,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from assent.errors import NotFound, UnreadableVideo, VideoTooLarge
 from assent.types import UInt8
 from assent.video.clock import Clock
-from assent.video.ledger import Ledger
+from assent.video.ledger import Ledger, Shown
 from assent.video.orientation import Orientation, orientation_of
 from assent.video.types import ClipFacts, VideoFrame
 
@@ -132,16 +132,19 @@ class ClipReader:
             found.append(f"reading stopped at {self._last_time_s:.3f} s: {self._stopped}")
         return tuple(found)
 
-    def frames(self, long_side_px: int | None = None) -> Iterator[VideoFrame]:
+    def frames(
+        self, long_side_px: int | None = None, *, only: Collection[int] | None = None
+    ) -> Iterator[VideoFrame]:
         """Every frame, upright.
 
         Args:
             long_side_px: scale images down so that their longer side has at most so many pixels, which is cheaper than
                 the full conversion; None gives them at their own size.
+            only: indices of the frames that are wanted; None gives all.
         """
         converter = VideoReformatter()
         for item in self.items():
-            if isinstance(item, RawFrame):
+            if isinstance(item, RawFrame) and (only is None or item.index in only):
                 yield _as_shown(item, long_side_px, converter)
 
     def items(self, others: Sequence[Any] = ()) -> Iterator[RawFrame | av.Packet[Any]]:
@@ -157,20 +160,18 @@ class ClipReader:
             if isinstance(item, av.Packet):
                 yield item
                 continue
-            pts, duration, picture, damage = item
+            picture, damage = item.picture, item.damage
             if damage is None and picture is not None and self._is_too_large(picture):
-                picture, damage = (
-                    None,
-                    f"a frame of {picture.width} x {picture.height} pixels, over the limit",
-                )
-            shown_at = self._clock.next(pts, duration)
+                damage = f"a frame of {picture.width} x {picture.height} pixels, over the limit"
+                picture = None
+            shown_at = self._clock.next(item.pts, item.duration)
             time_s = float((shown_at - self.first_pts) * self.time_base)
             if self.end_s is not None and time_s >= self.end_s:
                 return
             self._last_time_s = time_s
             if time_s < self.start_s:
                 continue
-            yield RawFrame(index, shown_at, time_s, duration, picture, damage)
+            yield RawFrame(index, shown_at, time_s, item.duration, picture, damage)
             index += 1
 
     def _seek(self) -> None:
@@ -181,7 +182,7 @@ class ClipReader:
         with _quietly():
             self.container.seek(target, stream=self.stream)
 
-    def _decoded(self, others: Sequence[Any]) -> Iterator[Any]:
+    def _decoded(self, others: Sequence[Any]) -> Iterator[Shown | av.Packet[Any]]:
         for packet in self._packets(others):
             if packet.stream_index != self.stream.index:
                 if packet.size:
@@ -190,7 +191,7 @@ class ClipReader:
             yield from self._decode(packet if packet.size else None)
         yield from self._ledger.rest()
 
-    def _decode(self, packet: av.Packet[Any] | None) -> Iterator[Any]:
+    def _decode(self, packet: av.Packet[Any] | None) -> Iterator[Shown]:
         """Frames that come out when a packet goes in; of None, all that are left."""
         context = self.stream.codec_context
         if packet is not None:

@@ -19,7 +19,8 @@ from assent.vision.quality import PROBE_GATE, inter_ocular_px, judge, measure, y
 
 _FIRST_BIN_S: Final = 0.4
 _BETTER_BY: Final = 1.1  # of a guessed worth: a look at the frame itself costs milliseconds
-_SMALL_FACE_PX: Final = 200.0  # up to it a crop has a box's side around it, beyond it as many pixels
+_AROUND: Final = 0.75  # of a box's sides, on each side of it in a crop: alignment turns and pads
+_LARGE_FACE_PX: Final = 200.0  # beyond it less is needed around it
 _ENOUGH_PX: Final = 60.0  # between the eyes: beyond it a larger face is no better
 
 
@@ -55,15 +56,55 @@ class SampleBins:
         if held is None or worth > held[0]:
             self._bins[key] = (worth, sample)
 
+    def trim(self, most: int) -> None:
+        """Keep at most so many; the track has ended."""
+        kept = {id(sample) for sample in self.best_first(most)}
+        self._bins = {key: item for key, item in self._bins.items() if id(item[1]) in kept}
+        self._most = min(self._most, most)
+
     def best_first(self, most: int | None = None) -> tuple[Sample, ...]:
         """At most so many (as many as wanted), spread over the time, best first: of neighbours the better."""
         most = self._most if most is None else most
         items = [self._bins[key] for key in sorted(self._bins)]
+        if most == 0:
+            return ()
         if len(items) > most:
             edges = np.linspace(0, len(items), most + 1).round().astype(int).tolist()
             groups = [items[a:b] for a, b in itertools.pairwise(edges)]
             items = [max(group, key=lambda item: item[0]) for group in groups if group]
         return tuple(sample for _, sample in sorted(items, key=lambda item: -item[0]))
+
+
+class SampleBudget:
+    """Keeps the samples of ended tracks within a number of bytes, however long the clip.
+
+    When there are too many, every track keeps half as many as before; when one each is too many, those of the smallest
+    faces go, and nobody can be shown for those tracks.
+    """
+
+    def __init__(self, most: int, most_bytes: int) -> None:
+        self._most = most
+        self._most_bytes = most_bytes
+        self._held: list[SampleBins] = []
+        self._num_bytes = 0
+
+    def add(self, bins: SampleBins) -> None:
+        """An ended track's."""
+        bins.trim(self._most)
+        self._held.append(bins)
+        self._num_bytes += bins.num_bytes
+        while self._num_bytes > self._most_bytes:
+            if self._most > 1:
+                self._most //= 2
+                for held in self._held:
+                    held.trim(self._most)
+            else:
+                # A tenth at a time: sorting for each track would take long.
+                self._held.sort(key=lambda held: -held.num_bytes)
+                for held in self._held[-max(1, len(self._held) // 10) :]:
+                    held.trim(0)
+                self._held = [held for held in self._held if held.num_bytes]
+            self._num_bytes = sum(held.num_bytes for held in self._held)
 
 
 def worth_of(landmarks_xy: Float32, score: float) -> float:
@@ -103,7 +144,7 @@ def _crop(image_rgb: UInt8, box_xyxy: Float32) -> tuple[UInt8, tuple[int, int]]:
     """A copy of the face with enough around it to align it, and where it lies."""
     height, width = image_rgb.shape[:2]
     sides = box_xyxy[2:] - box_xyxy[:2]
-    around = np.minimum(sides, _SMALL_FACE_PX) + 0.3 * np.maximum(sides - _SMALL_FACE_PX, 0)
+    around = _AROUND * np.minimum(sides, _LARGE_FACE_PX) + 0.4 * np.maximum(sides - _LARGE_FACE_PX, 0)
     low = np.floor(np.clip(box_xyxy[:2] - around, 0, (width - 1, height - 1))).astype(int)
     high = np.ceil(np.clip(box_xyxy[2:] + around, low + 1, (width, height))).astype(int)
     return image_rgb[low[1] : high[1], low[0] : high[0]].copy(), (int(low[0]), int(low[1]))

@@ -16,6 +16,7 @@ class AnalysisSettings:
         full_every_s: seconds between two of them.
         fine_px: longer side of the closest look, for clips larger than ``full_px``; in tiles.
         fine_every_s: seconds between two of them.
+        busy_change: mean change of a pixel between frames, of 255, from which on every frame gets a quick look.
         begin_score: a detection begins a track from this score on,
         continue_score: and continues one from this. Hiding everyone wants both low.
         work_px: longer side of the pictures in which faces are followed.
@@ -25,7 +26,7 @@ class AnalysisSettings:
         max_gap_s: a face found again within this time, and fitting, was the same all along.
         max_unseen_s: a face followed by its pixels alone, never detected, is given up after this time.
         max_samples: of a track.
-        sample_bytes: of all tracks together; beyond it tracks keep fewer, then the smallest faces none.
+        sample_bytes: of all ended tracks together; beyond it tracks keep fewer, then the smallest faces none.
     """
 
     quick_px: int = 320
@@ -34,6 +35,7 @@ class AnalysisSettings:
     full_every_s: float = 1.0
     fine_px: int = 1280
     fine_every_s: float = 2.0
+    busy_change: float = 8.0
     begin_score: float = 0.45
     continue_score: float = 0.25
     work_px: int = 640
@@ -43,4 +45,4 @@ class AnalysisSettings:
     max_gap_s: float = 1.0
     max_unseen_s: float = 2.0
     max_samples: int = 8
-    sample_bytes: int = 150_000_000
+    sample_bytes: int = 250_000_000

@@ -1,12 +1,15 @@
 """Where a clip is cut, and where it is black.
 
-A cut is a frame that is unlike the one before in a way that the frames before were not: little pictures of both
-(``THUMB_WH``) neither correlate nor have like colours. Correlation is blind to a flash, colours to motion; a cut
-has to show in both. Dissolves are no cuts here: faces are lost in them and found again.
+A cut shows in little pictures (``THUMB_WH``) of the frames before and after it. Either they neither correlate nor have
+like colours: correlation is blind to a flash, colours to motion. Or, in a scene that stays, much more changes at once
+than in any of the frames before: so one person is put in another's place. Over the signers' clips, cut together in one
+room, such a change is 2.8 to 24 times the largest of the eight frames before; within a clip it is 2.3 times at most.
+Dissolves are no cuts here: faces are lost in them and found again.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final
 
 import cv2
@@ -19,21 +22,35 @@ THUMB_WH: Final = (48, 32)
 _CUT: Final = 0.5  # of what _Difference gives
 _USUAL_TIMES: Final = 2.5  # a cut stands out from the motion before it by this much
 _MEMORY: Final = 0.8  # of the usual difference, from frame to frame
+_JUMP: Final = 5.0  # mean change of a pixel, of 255
+_JUMP_TIMES: Final = 2.5  # the largest change of the frames before
+_STILL: Final = 1.2  # changes below it are noise
+_JUMP_FRAMES: Final = 8
+_LEAST_STRUCTURE: Final = 0.008  # a flash changes as much but leaves the structure
 _BLACK_LUMA: Final = 32  # of 255; a black frame as encoded comes out at 16 at most
 _BLACK_SHARE: Final = 0.98
 
 
 def thumbnail(image_rgb: UInt8) -> UInt8:
     """The little picture of (H, W, 3) uint8 that cuts are looked for in."""
-    return np.asarray(cv2.resize(image_rgb, THUMB_WH, interpolation=cv2.INTER_AREA), np.uint8)
+    step = max(1, min(image_rgb.shape[0] // (4 * THUMB_WH[1]), image_rgb.shape[1] // (4 * THUMB_WH[0])))
+    return np.asarray(cv2.resize(image_rgb[::step, ::step], THUMB_WH, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 class ShotFinder:
-    """Told each frame in turn, says how surely a cut is before it."""
+    """Told each frame in turn, says how surely a cut is before it.
+
+    Attributes:
+        change: mean change of a pixel from the last frame to this one, of 255.
+    """
 
     def __init__(self) -> None:
         self._before: UInt8 | None = None
         self._usual = 0.0
+        self._changes: deque[float] = deque(maxlen=_JUMP_FRAMES)
+        self._jumped: float | None = None
+        self._missing = 0
+        self.change = 0.0
         self._starts: list[tuple[int, float]] = []
         self._blacks = _Blacks()
         self._num_frames = 0
@@ -49,20 +66,46 @@ class ShotFinder:
         if not self._starts:
             self._starts.append((0, 1.0))
         if thumb_rgb is None:
+            self._missing += 1
             return 0.0
+        missing, self._missing = self._missing, 0
         before, self._before = self._before, thumb_rgb
         if before is None:
             return 0.0
-        change = difference(before, thumb_rgb)
+        confidence = max(self._replaced(before, thumb_rgb), self._jump(before, thumb_rgb, missing))
+        if confidence > 0:
+            self._starts.append((index, confidence))
+        return confidence
+
+    def _replaced(self, before_rgb: UInt8, after_rgb: UInt8) -> float:
+        """The confidence that all of the picture is another."""
+        change = difference(before_rgb, after_rgb)
         usual, self._usual = self._usual, _MEMORY * self._usual + (1 - _MEMORY) * min(change, _CUT)
         if change < _CUT or change < usual * _USUAL_TIMES:
             return 0.0
-        confidence = min(1.0, 0.5 + (change - _CUT) / (2 * _CUT))
-        self._starts.append((index, confidence))
-        return confidence
+        return min(1.0, 0.5 + (change - _CUT) / (2 * _CUT))
+
+    def _jump(self, before_rgb: UInt8, after_rgb: UInt8, missing: int) -> float:
+        """The confidence that a part is another. Two jumps on end are motion, and so is more after missing frames."""
+        change = self.change = float(cv2.absdiff(before_rgb, after_rgb).mean())
+        usual = max(_STILL, *self._changes) if self._changes else change
+        last, self._jumped = self._jumped, None
+        if change < _JUMP or change < _JUMP_TIMES * (1 + missing) * usual or len(self._changes) < 2:
+            self._changes.append(change)
+            return 0.0
+        if _structure(before_rgb, after_rgb) < _LEAST_STRUCTURE:
+            return 0.0
+        self._jumped = change
+        if last is not None:
+            self._changes.extend((last, change))
+            self._jumped = None
+            return 0.0
+        return min(0.9, 0.4 + 0.05 * change / usual)
 
     def shots(self) -> tuple[Shot, ...]:
         """Of all frames so far."""
+        if not self._starts:
+            return ()
         ends = [start - 1 for start, _ in self._starts[1:]] + [self._num_frames - 1]
         return tuple(
             Shot(start, end, confidence) for (start, confidence), end in zip(self._starts, ends, strict=True)
@@ -75,7 +118,10 @@ class ShotFinder:
 
 def difference(thumb_a_rgb: UInt8, thumb_b_rgb: UInt8) -> float:
     """How unlike two little pictures are: 0 the same, 1 nothing in common."""
-    return float(np.sqrt(_structure(thumb_a_rgb, thumb_b_rgb) * _colours(thumb_a_rgb, thumb_b_rgb)))
+    structure = _structure(thumb_a_rgb, thumb_b_rgb)
+    if structure < _CUT**2:  # whatever the colours, no cut; almost every frame ends here
+        return structure
+    return float(np.sqrt(structure * _colours(thumb_a_rgb, thumb_b_rgb)))
 
 
 def _structure(a_rgb: UInt8, b_rgb: UInt8) -> float:

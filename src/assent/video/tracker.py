@@ -15,13 +15,13 @@ from typing import Final
 import numpy as np
 
 from assent.types import Detections, Float32, UInt8
-from assent.video.appearance import colours, is_same
+from assent.video.appearance import colours, is_other, is_same
 from assent.video.backwards import lead_of
 from assent.video.following import follow, likeness, patch
 from assent.video.looking import Looks, Schedule, look_at_frame, look_near
 from assent.video.matching import nearness, pairs
 from assent.video.pictures import Picture, picture_of
-from assent.video.samples import SampleBins, sample_of, worth_of
+from assent.video.samples import SampleBins, SampleBudget, sample_of, worth_of
 from assent.video.settings import AnalysisSettings
 from assent.video.shots import ShotFinder
 from assent.video.trails import Trail
@@ -76,6 +76,7 @@ class Tracker:
         self._engine = engine
         self._settings = settings or AnalysisSettings()
         self._is_whole_clip = is_whole_clip
+        self._budget = SampleBudget(self._settings.max_samples, self._settings.sample_bytes)
         self._schedule = Schedule(self._settings)
         self._shots = ShotFinder()
         self._trails: list[Trail] = []
@@ -105,7 +106,12 @@ class Tracker:
                 image_rgb, index=self._num_frames, time_s=time_s, work_px=self._settings.work_px
             )
             is_cut = self._shots.add(picture.thumb_rgb) > 0
-            long_side_px = self._schedule.due_px(time_s, long_side_px=max(image_rgb.shape[:2]), is_cut=is_cut)
+            long_side_px = self._schedule.due_px(
+                time_s,
+                long_side_px=max(image_rgb.shape[:2]),
+                is_cut=is_cut,
+                change=self._shots.change,
+            )
             found = None
             if long_side_px is not None:
                 found = look_at_frame(
@@ -225,6 +231,11 @@ class Tracker:
             if face.scores[0] >= self._settings.begin_score:
                 self._end(trail)
             return False
+        if not trail.is_lost and is_other(
+            trail.model, trail.colours, picture.gray, picture.small_rgb, gray_box
+        ):
+            self._end(trail)
+            return False
         if trail.is_lost:
             trail.bridge(trail.sure_at, box)
         else:
@@ -282,6 +293,16 @@ class Tracker:
         trails = list(self._trails)
         boxes = np.array([trail.box_xyxy for trail in trails], np.float32)
         overlap = box_iou(boxes, boxes)
+        near = overlap - np.eye(len(trails), dtype=np.float32) > _CROSSING
+        lost = np.array([trail.is_lost for trail in trails], np.bool_)
+        if (near[lost].any()) or near[:, lost].any():
+            # One went behind another: who comes out anew is not taken for either.
+            for i, trail in enumerate(trails):
+                if lost[i] and near[i].any():
+                    self._end(trail)
+                elif near[i, lost].any():
+                    self._renew(trail, frozenset())
+            return
         for i, trail in enumerate(trails):
             least = _PARTED if trail.crossing else _CROSSING
             over = {other.number for j, other in enumerate(trails) if j != i and overlap[i, j] > least}
@@ -329,6 +350,7 @@ class Tracker:
     def _close(self, trail: Trail) -> None:
         self._began_s.pop(trail.number, None)
         if self._is_whole_clip:
+            self._budget.add(trail.bins)
             self.ended.append(trail)
 
     def _remember(self, picture: Picture) -> None:

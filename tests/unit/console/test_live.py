@@ -7,9 +7,11 @@ from datetime import timedelta
 
 import pytest
 
+from assent import Assent
+from assent.console.sessions import Sessions
 from assent.service.livedoor import LiveDoor
 from assent.store.streams import StreamState
-from tests.unit.console.builders import Consoles, text_of
+from tests.unit.console.builders import Consoles, Time, text_of
 
 
 @pytest.fixture
@@ -92,3 +94,13 @@ def test_only_a_searcher_sees_any_of_it(door: Consoles) -> None:
         ):
             assert visitor.get(path).status_code == 403, path
     assert door.visitor().get("/live/picture?name=front-door").status_code in (200, 303)
+
+
+def test_a_page_that_asks_by_itself_keeps_no_session_alive(assent: Assent) -> None:
+    passed = Time()
+    consoles = Consoles.of(assent, sessions=Sessions(clock=passed, idle_s=100))
+    visitor = consoles.signed_in("searcher")
+    passed.now_s += 60
+    assert visitor.get("/live/now?name=none").status_code == 404
+    passed.now_s += 60
+    assert visitor.get("/live").url.path == "/sign-in"

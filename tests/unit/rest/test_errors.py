@@ -21,7 +21,7 @@ KINDS = [
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_error_has_a_status_of_its_own_family(kind: type[errors.AssentError]) -> None:
     status = status_of(kind)
-    assert status in {401, 403, 404, 409, 413, 422, 503}
+    assert status in {401, 403, 404, 409, 413, 422, 429, 503}
     assert kind.__name__ in documented(status)[status]["description"]
 
 

@@ -125,6 +125,6 @@ PAGES = (
     Page("POST", "/live/start", start),
     Page("POST", "/live/stop", stop),
     Page("POST", "/live/remove", remove),
-    Page("GET", "/live/picture", picture),
-    Page("GET", "/live/now", now),
+    Page("GET", "/live/picture", picture, is_click=False),
+    Page("GET", "/live/now", now, is_click=False),
 )

@@ -1,6 +1,6 @@
 """Videos and jobs: what takes longer than a request is accepted, and asked for again later.
 
-A video lies in a bucket of the operator's, or comes along as a file; never from an address.
+A video comes along as a file. Rekognition's protocol takes those in the operator's buckets; nothing takes an address.
 """
 
 from __future__ import annotations
@@ -11,15 +11,22 @@ from fastapi import APIRouter, File, Form
 from fastapi.responses import StreamingResponse
 
 from assent.config import Settings
-from assent.errors import JobNotReady
+from assent.errors import JobNotReady, UsageError
 from assent.rest.authentication import Acting
 from assent.rest.bodies import BoundedRoute
 from assent.rest.errors import documented
 from assent.rest.paging import Cursor, Limit, Page, page_of
-from assent.rest.shapes.fields import PURPOSE_PATTERN, CollectionPath
-from assent.rest.shapes.jobs import JobAnswer, JobPath, TimelineAnswer, TimelineRequest, TrackAnswer
-from assent.service.jobs import StoredVideo
+from assent.rest.shapes.fields import NAME_PATTERN, PURPOSE_PATTERN, REFS_PATTERN, CollectionPath
+from assent.rest.shapes.jobs import (
+    Container,
+    JobAnswer,
+    JobPath,
+    RedactionAnswer,
+    TimelineAnswer,
+    TrackAnswer,
+)
 from assent.service.watching import Timeline
+from assent.vision.redact import RedactMethod
 
 _FORM_BYTES = 64 * 2**10
 
@@ -32,23 +39,16 @@ class VideoRoute(BoundedRoute):
         return settings.max_upload_bytes + _FORM_BYTES
 
 
+_Video = Annotated[bytes, File(description="The video's file; sealed until the job has ended.")]
 router = APIRouter(tags=["Jobs"], route_class=BoundedRoute)
 uploads = APIRouter(tags=["Jobs"], route_class=VideoRoute)
-
-
-@router.post("/jobs", status_code=202, responses=documented(400, 404, 409, 413))
-def submit_job(assent: Acting, asked: TimelineRequest) -> JobAnswer:
-    """Queue a job on a video in a bucket."""
-    video = StoredVideo(asked.video.bucket, asked.video.key, asked.video.version)
-    options = {"collection": asked.collection, "purpose": asked.purpose, "threshold": asked.threshold}
-    return JobAnswer.of(assent.jobs.submit(asked.kind, video, options=options))
 
 
 @uploads.post("/collections/{collection}/timeline", status_code=202, responses=documented(400, 404, 409, 413))
 def submit_timeline(
     assent: Acting,
     collection: CollectionPath,
-    video: Annotated[bytes, File(description="The video's file; sealed until the job has ended.")],
+    video: _Video,
     purpose: Annotated[
         str,
         Form(
@@ -70,6 +70,42 @@ def submit_timeline(
     """Queue a timeline of a video that comes along: who of the consenting is in it, and when."""
     options = {"collection": collection, "purpose": purpose, "threshold": threshold}
     return JobAnswer.of(assent.jobs.submit("timeline", video, options=options))
+
+
+@uploads.post("/videos/redact", status_code=202, responses=documented(400, 404, 409, 413))
+def submit_redaction(
+    assent: Acting,
+    video: _Video,
+    method: Annotated[RedactMethod, Form(description="What is put where a face was.")] = RedactMethod.BLUR,
+    container: Annotated[Container, Form(description="What kind of file is written.")] = "mp4",
+    collection: Annotated[
+        str | None,
+        Form(pattern=NAME_PATTERN, description="Whose people may stay visible; everybody is hidden without."),
+    ] = None,
+    purpose: Annotated[str | None, Form(pattern=PURPOSE_PATTERN, description="The collection's.")] = None,
+    people: Annotated[
+        str | None,
+        Form(
+            pattern=REFS_PATTERN,
+            max_length=4096,
+            description="Only these of them: ids with commas between; everybody who agreed without.",
+            examples=["ana,bea"],
+        ),
+    ] = None,
+) -> JobAnswer:
+    """Queue a copy of a video that comes along, with everybody hidden but those who agreed and are to be kept."""
+    if (collection is None) != (purpose is None) or (people is not None and collection is None):
+        raise UsageError(
+            "whoever is to stay visible is looked for in one collection and for its purpose; give both"
+        )
+    options = {
+        "method": method.value,
+        "container": container,
+        "collection": collection,
+        "purpose": purpose,
+        "people": None if people is None else people.split(","),
+    }
+    return JobAnswer.of(assent.jobs.submit("redact", video, options=options))
 
 
 @router.get("/jobs", responses=documented())
@@ -100,6 +136,15 @@ def cancel_job(assent: Acting, job_id: JobPath) -> JobAnswer:
 def get_timeline(assent: Acting, job_id: JobPath) -> TimelineAnswer:
     """Who of the consenting may be in the video, and when; whoever withdrew since is in it no longer."""
     return TimelineAnswer.of(_timeline(assent, job_id))
+
+
+@router.get("/jobs/{job_id}/redaction", responses=documented(404, 409))
+def get_redaction(assent: Acting, job_id: JobPath) -> RedactionAnswer:
+    """What became of a copy with faces hidden; the copy itself is at `output`."""
+    answer = assent.jobs.answer(job_id)
+    if not answer.summary:
+        raise JobNotReady(f"this job is {answer.job.kind}, {answer.job.state}; there is no copy to tell of")
+    return RedactionAnswer(**answer.summary, has_output=answer.has_output)
 
 
 @router.get("/jobs/{job_id}/tracks", responses=documented(404, 409))

@@ -31,6 +31,7 @@ PersonRef = Annotated[
     ),
 ]
 REF_PATTERN = _whole(fields.REF.pattern)
+REFS_PATTERN = _whole(f"{fields.REF.pattern}(,{fields.REF.pattern})*")
 PersonPath = Annotated[
     str, Path(pattern=_whole(fields.REF.pattern), description="The person's id.", examples=["ana"])
 ]
@@ -50,6 +51,7 @@ CollectionPath = Annotated[
         examples=["club"],
     ),
 ]
+NAME_PATTERN = _whole(fields.COLLECTION_NAME.pattern)
 PURPOSE_PATTERN = _whole(fields.PURPOSE.pattern)
 Purpose = Annotated[
     str,

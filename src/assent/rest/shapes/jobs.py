@@ -10,11 +10,9 @@ from pydantic import Field
 from assent.rest.shapes.fields import (
     EXAMPLE_ID,
     UUID_PATTERN,
-    CollectionName,
     Count,
     Fmr,
     Id,
-    Purpose,
     Rate,
     Shape,
     Similarity,
@@ -25,28 +23,9 @@ from assent.service.jobs import Job
 from assent.service.watching import Appearance, PersonInVideo, Timeline
 from assent.store.jobvalues import JobState
 
+Container = Literal["mp4", "mkv", "mov", "webm", "gif"]
 JobPath = Annotated[str, Path(pattern=UUID_PATTERN, description="The job's id.", examples=[EXAMPLE_ID])]
 Seconds = Annotated[float, Field(description="Seconds after the video's first frame.", examples=[1.5])]
-
-
-class VideoObject(Shape):
-    """A video in a bucket of the operator's. There are no addresses: nothing is fetched."""
-
-    bucket: str = Field(min_length=3, max_length=255, examples=["videos"])
-    key: str = Field(min_length=1, max_length=1024, examples=["party.mp4"])
-    version: str | None = Field(default=None, min_length=1, max_length=1024, description="Of an S3.")
-
-
-class TimelineRequest(Shape):
-    """A timeline to be made."""
-
-    kind: Literal["timeline"] = "timeline"
-    video: VideoObject
-    collection: CollectionName
-    purpose: Purpose
-    threshold: Similarity | None = Field(
-        default=None, description="Stricter than the floor, or it has no effect; 90 where none is given."
-    )
 
 
 class JobAnswer(Shape):
@@ -71,6 +50,19 @@ class JobAnswer(Shape):
     def of(cls, job: Job) -> JobAnswer:
         """The answer for a job."""
         return cls.model_validate(job)
+
+
+class RedactionAnswer(Shape):
+    """What became of a copy with faces hidden; the copy itself is the job's output."""
+
+    num_hidden: Count = Field(description="Faces followed through the video that are hidden.")
+    num_shown: Count = Field(description="Faces left visible.")
+    num_frames: Count
+    duration_s: float = Field(ge=0, description="Seconds.", examples=[60.0])
+    notes: list[str] = Field(description="What else there is to know, in words.")
+    has_output: bool = Field(
+        description="False where somebody who was left visible has withdrawn since: the copy is gone with the consent."
+    )
 
 
 class AppearanceAnswer(Shape):
@@ -146,14 +138,17 @@ class TimelineAnswer(Shape):
         )
 
 
+Share = Annotated[float, Field(description="Share of the frame's width or height.", examples=[0.25])]
+
+
 class TrackBox(Shape):
     """Where a track is at one moment, as shares of the frame; may stick out."""
 
     time_s: Seconds
-    left: float
-    top: float
-    right: float
-    bottom: float
+    left: Share
+    top: Share
+    right: Share
+    bottom: Share
     confidence: Rate = Field(description="The detector's last.")
 
 

@@ -69,10 +69,12 @@ class ExportAnswer(Shape):
     users: list[dict[str, Any]] = Field(
         description="Collections in which chosen photos count for the person."
     )
+    jobs: list[dict[str, Any]] = Field(
+        description="The videos in which they were found: job, when, and the consent; not what the video was."
+    )
     reviews: list[dict[str, Any]] = Field(
         description="Searches in which two people were asked about the person."
     )
-    jobs: list[dict[str, Any]] = Field(description="The results of jobs that name them.")
     live_events: list[dict[str, Any]] = Field(
         description="Their coming and going at places, while it is kept."
     )

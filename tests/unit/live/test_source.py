@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from assent.errors import SourceUnavailable
 from assent.live.pauses import Pauses
 from assent.live.source import LiveSource
 from assent.live.values import SourceSettings, SourceState
+from assent.types import UInt8
 from tests.unit.live.clips import HEADER, http_server, moving, write_clip
 
 QUICK = SourceSettings(open_s=2.0, read_s=0.5, first_pause_s=0.05, most_pause_s=0.2)
@@ -27,6 +29,11 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_clip(folder / "other.ts", moving(20), codec="mpeg2video")
     (folder / "words.mkv").write_text("no video at all " * 500)
     return folder
+
+
+def square_at(image_rgb: UInt8) -> int:
+    """Where the square of ``moving`` is."""
+    return int(np.argmax(image_rgb[50, :, 0] > 150))
 
 
 def until(source: LiveSource, done: Callable[[], bool], *, within_s: float = 8.0) -> None:
@@ -57,6 +64,10 @@ def test_whoever_is_slow_gets_the_newest_frame_and_the_others_are_dropped(clips:
         second = source.newest(2.0)
         assert second is not None
         assert before_s - second.at_s < 0.2
+        assert second.image_rgb is not None
+        assert (
+            square_at(second.image_rgb) - square_at(first.image_rgb) >= 4 * 6
+        )  # not the next one, the newest
         assert source.status.num_dropped >= 5
         assert source.newest(0.0) is None or source.status.num_frames > 12
 

@@ -14,9 +14,12 @@ import pytest
 
 from assent import Assent
 from assent.errors import GalleryBeyondEvidence, NotFound, PlaceNotReady, SourceUnavailable, StoreUnavailable
-from assent.live.values import SourceSettings
+from assent.live.naming import Round
+from assent.live.values import Hit, SourceSettings
 from assent.service.liveoptions import LiveOptions
+from assent.service.liverecords import LiveRecords
 from assent.service.living import LiveRun
+from assent.service.placegallery import gallery_of
 from assent.types import JsonObject, UInt8
 from assent.vision.engine import FaceEngine
 from tests.unit.live.clips import portrait_frames, write_clip
@@ -241,3 +244,24 @@ def test_strangers_are_a_number_and_only_when_asked_for(ready: Assent, live_clip
         watched.thread.join(30)
     assert watched.events("strangers") == []
     assert watched.run.status().num_strangers is None
+
+
+@pytest.mark.parametrize("which", ["to the place", "to photos"])
+def test_a_no_that_came_after_the_gallery_was_read_is_seen_when_a_name_would_be_said(
+    ready: Assent, which: str
+) -> None:
+    """Not only at the next look at the records: in the very transaction that would say the name."""
+    ctx = ready._ctx
+    with ctx.records.reading() as tx:
+        gallery = gallery_of(ctx, tx, "door")
+        person = tx.person("ana").id
+    records = LiveRecords(ctx, gallery, "front", LiveOptions())
+    hit = Hit(person, 95.0, 1e-5, 1e-5)
+    [consent] = [
+        item for item in ready.consents.list("ana") if bool(item.places) == (which == "to the place")
+    ]
+    ready.consents.withdraw(consent.id)
+    settled = records.settle(Round(1, hit, 3), time.monotonic(), is_here=False)
+    assert (settled.hit, settled.event) == (None, None)
+    assert searches(ready)[-1]["candidates"] == []
+    assert ready.places.events("door") == ()

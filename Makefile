@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Models and photos fetched from the package index; never committed.
 export ASSENT_MODELS_DIR ?= $(CURDIR)/build/models
 
-.PHONY: help demo test test-slow install lint format bench bench-server bench-audit bench-index bench-video accuracy docs lock clean
+.PHONY: help demo test test-slow install lint format bench bench-server bench-live bench-audit bench-index bench-video accuracy docs lock clean
 
 help:  ## show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -67,6 +67,9 @@ bench-index: $(VENV)/.dev  ## what the index holds and how fast it answers (docs
 
 bench-server: $(VENV)/.dev  ## the server: what the wire adds, 16 clients for a minute, 200 at once
 	$(BIN)/python -m benchmarks.server
+
+bench-live: $(VENV)/.dev  ## live video: who is named how soon, latency, four streams, a long loop
+	$(BIN)/python -m benchmarks.live
 
 bench-audit: $(VENV)/.dev  ## speed and memory of an audit of 100 million scores
 	$(BIN)/python -m benchmarks.audit

@@ -25,7 +25,9 @@ from assent.service.collections import Collections
 from assent.service.jobs import Jobs
 from assent.service.logbook import Logbook
 from assent.service.people import Consents, People
+from assent.service.places import Places
 from assent.service.reviewing import Reviews
+from assent.service.streams import Streams
 from assent.service.users import Users
 from assent.wire.operations import operations_page
 from docs.rest_reference import rest_page
@@ -143,6 +145,8 @@ def python_page() -> str:
         _class_section("Assent.people", People),
         _class_section("Assent.consents", Consents),
         _class_section("Assent.collections", Collections),
+        _class_section("Assent.places", Places),
+        _class_section("Assent.streams", Streams),
         _class_section("Assent.users", Users),
         _class_section("Assent.reviews", Reviews),
         _class_section("Assent.jobs", Jobs),

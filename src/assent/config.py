@@ -143,12 +143,26 @@ class Settings(BaseSettings):
         "or to `sns` to publish it there.",
     )
     webhook_secret: SecretStr | None = Field(
-        default=None, description="Webhooks are signed with it (docs/video.md). Required where there are any."
+        default=None,
+        description="Webhooks are signed with it (docs/video.md, docs/live.md). Required where there are any.",
     )
     sns_endpoint: str | None = Field(
         default=None, description="URL of what `sns` publishes to. Default: Amazon's."
     )
     sns_region: str = Field(default="us-east-1", description="Region that requests to SNS are signed for.")
+    stream_sources: dict[str, str] = Field(
+        default_factory=dict,
+        description="What Rekognition programs call cameras, as JSON: from the ARN of a Kinesis video stream to "
+        "`PLACE/CAMERA`.",
+    )
+    stream_outputs: dict[str, str] = Field(
+        default_factory=dict,
+        description="Where the records of stream processors go, as JSON: from the ARN of a Kinesis data stream to the "
+        "URL of a webhook, to `file:PATH`, or to `kinesis` to put them there.",
+    )
+    kinesis_endpoint: str | None = Field(
+        default=None, description="URL of what `kinesis` puts records to. Default: Amazon's."
+    )
     notice_attempts: int = Field(
         default=8,
         ge=1,

@@ -54,12 +54,15 @@ a person's name or a secret. ``exit_code`` is what the command line exits with (
     |  `- ObjectTooLarge                 over the limit; no more than that was read
     |- AddressUnavailable           14   the server cannot listen there: taken, not allowed, not this machine's
     |- EndpointError                15   the service under audit refuses, throttles, or does not answer
+    |- VideoError                   16
+    |  |- UnreadableVideo                truncated, no video, a kind that is not read, or without a frame
+    |  |- VideoTooLarge                  over the limit on pixels
+    |  `- UndecodableFrame               a frame that cannot be read, where that is to stop the work
     |- JobError                     17
     |  `- JobNotReady                    it has not succeeded, so that there is nothing to fetch
-    `- VideoError                   16
-       |- UnreadableVideo                truncated, no video, a kind that is not read, or without a frame
-       |- VideoTooLarge                  over the limit on pixels
-       `- UndecodableFrame               a frame that cannot be read, where that is to stop the work
+    `- LiveError                    18
+       |- PlaceNotReady                  no notice is posted there, or nobody agreed to be recognised there
+       `- SourceUnavailable              no picture comes from there: address, password, format, or nothing at all
 """
 
 from __future__ import annotations
@@ -378,6 +381,20 @@ class EndpointError(AssentError):
     def __init__(self, message: str, *, code: str = "") -> None:
         super().__init__(message)
         self.code = code
+
+
+class LiveError(AssentError):
+    """Live video cannot go on."""
+
+    exit_code = 18
+
+
+class PlaceNotReady(LiveError):
+    """Nobody may be recognised at the place: no notice is posted there, or nobody agreed to it."""
+
+
+class SourceUnavailable(LiveError):
+    """A source gives no picture, and trying again would not help: a wrong address, a refused password, no video."""
 
 
 class JobError(AssentError):

@@ -252,6 +252,10 @@ def every_page(stage: Stage, demo_photos: Path) -> list[str]:
     review = assent.search(demo_photos / "astronaut.png", collection="vault", purpose="door").review_id
     assent.logbook.checkpoint()
     key = assent.access.make("bob", ["reviewer"])
+    assent.places.add("door", collection="club", responsible="Club", notice="Members are recognised here.")
+    assent.places.set_camera("door", "front", "rtsp://127.0.0.1/stream")
+    assent.streams.add("front-door", place="door", camera="front")
+    assent.streams.start("front-door")
     return [
         "/",
         "/people",
@@ -268,6 +272,8 @@ def every_page(stage: Stage, demo_photos: Path) -> list[str]:
         "/collections",
         "/collection?name=club",
         "/collection/delete?name=club",
+        "/live",
+        "/live/stream?name=front-door",
         "/reviews",
         f"/reviews/{review}",
         f"/pairs/{assent.reviews.queue()[0].id}",

@@ -140,7 +140,6 @@ def test_every_operation_that_is_not_answered_says_why(empty_wire: Wire) -> None
     for operation, members, words in (
         ("RecognizeCelebrities", {"Image": {}}, "refused on principle"),
         ("GetCelebrityRecognition", {"JobId": "job-1"}, "refused on principle"),
-        ("ListStreamProcessors", {}, "not there yet"),
         ("CreateFaceLivenessSession", {}, "not there yet"),
         ("DetectLabels", {"Image": {}}, "outside of face matching"),
         ("DescribeProjects", {}, "outside of face matching"),

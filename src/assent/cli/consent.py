@@ -58,6 +58,12 @@ def record(
     legal_basis: Annotated[
         str | None, typer.Option(help="Default: explicit consent, GDPR Art. 9(2)(a).")
     ] = None,
+    place: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Where they agree to be recognised in live video; once for each.", show_default=False
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Record a person's yes to one purpose.
@@ -81,6 +87,7 @@ def record(
             expires_at=_end_of_day(until) if until else None,
             term=None if days is None else timedelta(days=days),
             legal_basis=legal_basis or LEGAL_BASIS,
+            places=place or (),
         )
     if as_json:
         print_json(consent)
@@ -166,8 +173,9 @@ def import_csv(
     """Record many consents at once, each row with its own evidence and term. Says what it would do unless --yes.
 
     Columns: person, purpose, controller, notice, notice_version, language, method, evidence, until; optional: name,
-    given_at, legal_basis. `notice` and `evidence` are files beside the CSV; `evidence` may be a sha256. People who are
-    not there yet are added. A row that lacks something is refused with the reason (exit code 7), the others stand.
+    given_at, legal_basis, places (names with spaces between). `notice` and `evidence` are files beside the CSV;
+    `evidence` may be a sha256. People who are not there yet are added.
+    A row that lacks something is refused with the reason (exit code 7), the others stand.
 
     Example: `assent consent import members.csv --yes`
     """

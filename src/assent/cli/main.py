@@ -20,12 +20,15 @@ from assent.cli import (
     faces,
     jobs,
     keys,
+    live,
     log,
     models,
     person,
+    place,
     redact,
     review,
     serve,
+    stream,
     timeline,
 )
 from assent.cli.common import report
@@ -67,7 +70,7 @@ def front_page(
 
 
 audit_runs.add_to(audit.app)
-for module in (person, consent, collection, review, jobs, models, keys, log, audit):
+for module in (person, consent, collection, place, stream, review, jobs, models, keys, log, audit):
     app.add_typer(module.app)
 faces.add_to(app)
 app.command()(redact.redact)
@@ -75,6 +78,8 @@ app.command("export")(person.export)
 app.command("calibrate")(calibrate.calibrate)
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
+app.command("live")(live.live)
+app.command("live-worker")(stream.live_worker)
 app.command("timeline")(timeline.timeline)
 app.command("worker")(jobs.worker)
 
@@ -117,9 +122,9 @@ def _refuse_several_collections(arguments: list[str]) -> None:
 
 def _accept_any_text() -> None:
     """Print what the terminal's encoding lacks, such as a file's name of odd bytes, as an escape."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    for output in (sys.stdout, sys.stderr):
+        if isinstance(output, io.TextIOWrapper):
+            output.reconfigure(errors="backslashreplace")
 
 
 def _refuse_usage(error: typer.TyperException, *, as_json: bool) -> int:

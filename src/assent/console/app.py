@@ -85,7 +85,7 @@ class Console:
 
     def _looking(self, page: Page) -> Endpoint:
         async def endpoint(request: Request) -> Response:
-            found = await run_in_threadpool(self._who, request)
+            found = await run_in_threadpool(self._who, request, is_click=page.is_click)
             if found is None:
                 return _to_sign_in(request)
             return await run_in_threadpool(self._answer, page, request, *found, Form())
@@ -153,10 +153,10 @@ class Console:
 
         return endpoint
 
-    def _who(self, request: Request) -> tuple[Session, AccessKey] | None:
+    def _who(self, request: Request, *, is_click: bool = True) -> tuple[Session, AccessKey] | None:
         """The session of a request and its key, as the key is now; None for nobody."""
         token = read_cookie(request, SESSION)
-        session = self._sessions.find(token) if token else None
+        session = self._sessions.find(token, is_click=is_click) if token else None
         if session is None:
             return None
         found = self._assent.access.with_secret(session.key_id)

@@ -25,6 +25,7 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
         "style-src 'self'",
         "img-src 'self' data: blob:",  # answers carry their pictures in the page; the camera's stand in memory
         "media-src 'self'",
+        "connect-src 'self'",  # who is here now, on the live page
         "form-action 'self'",
         "frame-ancestors 'none'",
         "base-uri 'none'",

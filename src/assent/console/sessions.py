@@ -77,8 +77,13 @@ class Sessions:
             self._sessions[_digest(token)] = Session(key_id, now_s, now_s)
         return token
 
-    def find(self, token: str) -> Session | None:
-        """The live session of a token, from now on seen now; None for any other text."""
+    def find(self, token: str, *, is_click: bool = True) -> Session | None:
+        """The live session of a token, from now on seen now; None for any other text.
+
+        Args:
+            token: of the cookie.
+            is_click: whether somebody did something; what a page asks for by itself keeps no session alive.
+        """
         now_s = self._clock()
         with self._lock:
             session = self._sessions.get(_digest(token))
@@ -87,7 +92,7 @@ class Sessions:
             if not self._is_alive(session, now_s):
                 del self._sessions[_digest(token)]
                 return None
-            session.seen_s = now_s
+            session.seen_s = now_s if is_click else session.seen_s
             return session
 
     def end(self, token: str) -> None:

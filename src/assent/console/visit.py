@@ -27,6 +27,7 @@ from assent.errors import (
     ImageError,
     ImageTooLarge,
     JobError,
+    LiveError,
     NotFound,
     ReviewError,
     TooManyJobs,
@@ -55,6 +56,7 @@ _STATUS: tuple[tuple[type[AssentError], HTTPStatus], ...] = (
     (FaceError, HTTPStatus.BAD_REQUEST),
     (ConsentError, HTTPStatus.BAD_REQUEST),
     (CalibrationError, HTTPStatus.CONFLICT),
+    (LiveError, HTTPStatus.CONFLICT),
 )
 
 NAVIGATION = (
@@ -62,6 +64,7 @@ NAVIGATION = (
     ("/videos", "Videos", (Role.SEARCHER, Role.ENROLLER)),
     ("/people", "People", (Role.ENROLLER,)),
     ("/reviews", "Reviews", (Role.REVIEWER, Role.SEARCHER)),
+    ("/live", "Live", (Role.SEARCHER,)),
     ("/collections", "Collections", (Role.ENROLLER, Role.SEARCHER)),
     ("/log", "Log", (Role.ADMIN,)),
     ("/keys", "Keys", (Role.ADMIN,)),
@@ -203,6 +206,7 @@ class Page:
         view: what answers.
         takes_files: whether its form may be as large as a picture.
         takes_video: whether its form brings a video, which is sealed as it comes.
+        is_click: whether somebody asks for it, rather than a page by itself.
     """
 
     method: str
@@ -210,6 +214,7 @@ class Page:
     view: View
     takes_files: bool = False
     takes_video: bool = False
+    is_click: bool = True
 
 
 def address(path: str, **query: str) -> str:

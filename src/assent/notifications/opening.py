@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from assent.config import Settings
 from assent.errors import UsageError
 from assent.notifications.base import Notifier
+from assent.notifications.kinesis import DataStream
+from assent.notifications.lines import Lines
 from assent.notifications.sns import Topic
 from assent.notifications.webhook import Webhook
 
@@ -12,6 +16,37 @@ from assent.notifications.webhook import Webhook
 def is_mapped(settings: Settings, topic: str) -> bool:
     """Whether the settings say where this topic's notices go."""
     return topic in settings.notifications
+
+
+def open_output(settings: Settings, stream: str) -> Notifier:
+    """Where the records of a stream processor go; nothing is opened or asked yet.
+
+    Args:
+        settings: the operator's.
+        stream: ARN of a Kinesis data stream.
+
+    Raises:
+        UsageError: the settings do not say, or say it of something else, or webhooks have no secret.
+    """
+    where = settings.stream_outputs.get(stream)
+    if where is None:
+        raise UsageError(
+            "no destination is configured for this data stream; name a webhook, file:PATH, or kinesis for it in "
+            "ASSENT_STREAM_OUTPUTS"
+        )
+    if where == "kinesis":
+        return DataStream(stream, settings.kinesis_endpoint)
+    if where.startswith("file:"):
+        return Lines(Path(where.removeprefix("file:")))
+    return _webhook(settings, where, "ASSENT_STREAM_OUTPUTS")
+
+
+def _webhook(settings: Settings, url: str, variable: str) -> Webhook:
+    if not url.startswith(("https://", "http://")):
+        raise UsageError(f"expected a webhook's URL (https://...) in {variable}, got another word")
+    if settings.webhook_secret is None:
+        raise UsageError("webhooks are signed; set ASSENT_WEBHOOK_SECRET to a long random text")
+    return Webhook(url, settings.webhook_secret.get_secret_value().encode())
 
 
 def open_notifier(settings: Settings, topic: str) -> Notifier:
@@ -27,8 +62,4 @@ def open_notifier(settings: Settings, topic: str) -> Notifier:
         )
     if where == "sns":
         return Topic(topic, settings.sns_endpoint, settings.sns_region)
-    if not where.startswith(("https://", "http://")):
-        raise UsageError("expected a webhook's URL (https://...) or sns in ASSENT_NOTIFICATIONS, got another")
-    if settings.webhook_secret is None:
-        raise UsageError("webhooks are signed; set ASSENT_WEBHOOK_SECRET to a long random text")
-    return Webhook(where, settings.webhook_secret.get_secret_value().encode())
+    return _webhook(settings, where, "ASSENT_NOTIFICATIONS")

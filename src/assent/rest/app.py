@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from assent.rest.authentication import Authentication, scheme
 from assent.rest.errors import add_handlers
 from assent.rest.guard import Guard
-from assent.rest.routes import collections, consents, jobs, keys, log, people, photos, reviews
+from assent.rest.routes import collections, consents, jobs, keys, log, people, photos, places, reviews
 from assent.service import Assent
 from assent.version import __version__
 
@@ -29,6 +29,7 @@ _TAGS: Final = (
     ("Collections", "Galleries with one purpose and one policy each."),
     ("Faces", "Enrol, search, verify, compare, detect."),
     ("Reviews", "Two people look before a name is given."),
+    ("Places", "Where people agreed to be recognised in live video, and who of them was seen there."),
     ("Jobs", "Videos: submit, state, timeline, tracks, output, cancel."),
     ("Log", "The record of acts, and proofs of it."),
     ("Access keys", "Who may do what."),
@@ -90,6 +91,7 @@ def rest_app(assent: Assent) -> RestApp:
         photos.two_photos,
         photos.enrolled,
         reviews.router,
+        places.router,
         jobs.router,
         jobs.uploads,
         log.router,

@@ -42,6 +42,8 @@ STATUSES: Final[Mapping[type[errors.AssentError], int]] = {
     errors.EndpointError: 503,
     errors.VideoError: 422,
     errors.VideoTooLarge: 413,
+    errors.LiveError: 409,
+    errors.SourceUnavailable: 503,
     errors.AssentError: 500,
 }
 """By error class; an error has the status of its nearest ancestor here."""

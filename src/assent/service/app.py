@@ -35,6 +35,7 @@ from assent.service.importing import ImportedRow
 from assent.service.jobs import Jobs
 from assent.service.logbook import Logbook
 from assent.service.people import Consents, People
+from assent.service.places import Places
 from assent.service.redacting import RedactedPhoto, Redaction
 from assent.service.redacting_videos import RedactedVideo
 from assent.service.results import (
@@ -48,6 +49,7 @@ from assent.service.results import (
 )
 from assent.service.reviewing import Reviews
 from assent.service.searching import Faces
+from assent.service.streams import Streams
 from assent.service.users import Users
 from assent.service.videolibrary import Videos
 from assent.service.watching import Timeline
@@ -59,6 +61,9 @@ from assent.video.types import Progress
 
 if TYPE_CHECKING:
     from assent.service.calibrating import CalibrationResult
+    from assent.service.liveoptions import LiveOptions
+    from assent.service.liveworking import LiveWorker, Outputs
+    from assent.service.living import LiveRun
     from assent.vision.engine import FaceEngine
 
 
@@ -92,6 +97,8 @@ class Assent:
         people: add, list, erase people; export what is held on one.
         consents: record, list, withdraw consents.
         collections: make, list, delete collections; set their policy.
+        places: where people agreed to be recognised in live video, and what was seen there.
+        streams: cameras that workers watch, until they are stopped.
         users: people of whom somebody said which photos count.
         jobs: what takes longer than a request, and what came of it.
         videos: those that were sent to be looked at; who is hidden in their copies.
@@ -124,6 +131,8 @@ class Assent:
         self.people = People(ctx)
         self.consents = Consents(ctx)
         self.collections = Collections(ctx)
+        self.places = Places(ctx)
+        self.streams = Streams(ctx)
         self.users = Users(ctx)
         self.reviews = Reviews(ctx)
         self.jobs = Jobs(ctx)
@@ -320,6 +329,55 @@ class Assent:
             result: the search's answer, made with ``thorough=True`` so that small faces are hidden too.
         """
         return annotating.annotate(self._ctx, image, result)
+
+    def live(
+        self,
+        place: str,
+        *,
+        camera: str | None = None,
+        source: str | None = None,
+        options: LiveOptions | None = None,
+        tell: Callable[[JsonObject], None] | None = None,
+    ) -> LiveRun:
+        """Get ready to recognise people at a place in live video (see ``assent.service.living.open_live``).
+
+        Raises:
+            UsageError: the ``video`` extra is not installed.
+        """
+        try:
+            from assent.service.living import open_live
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                f"live video needs {error.name}, which is not installed; run: pip install 'assent[video]'"
+            ) from error
+        return open_live(self._ctx, place, camera=camera, source=source, options=options, tell=tell)
+
+    def live_worker(
+        self,
+        *,
+        max_streams: int = 4,
+        options: LiveOptions | None = None,
+        outputs: Outputs | None = None,
+    ) -> LiveWorker:
+        """A worker for streams that were started (see ``streams``); its ``run`` works until it is told to stop.
+
+        Args:
+            max_streams: at once.
+            options: how each is to run.
+            outputs: makes what a stream's sightings go to; None where they go nowhere.
+
+        Raises:
+            Forbidden: the caller is no admin.
+            UsageError: the ``video`` extra is not installed.
+        """
+        self._ctx.require(Role.ADMIN)
+        try:
+            from assent.service.liveworking import LiveWorker
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                f"live video needs {error.name}, which is not installed; run: pip install 'assent[video]'"
+            ) from error
+        return LiveWorker(self._ctx, max_streams=max_streams, options=options, outputs=outputs)
 
     def redact_photo(self, source: Path, target: Path, asked: Redaction | None = None) -> RedactedPhoto:
         """Write a copy of a photo with faces hidden (see ``assent.service.redacting.redact_photo``)."""

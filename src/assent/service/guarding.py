@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from assent.errors import CalibrationError, ConsentError, ReviewError, UsageError, WrongPurpose
+from assent.errors import (
+    CalibrationError,
+    ConsentError,
+    PlaceNotReady,
+    ReviewError,
+    UsageError,
+    WrongPurpose,
+)
 from assent.service.context import Context
 from assent.store.fields import PURPOSE
 from assent.store.values import CollectionRecord
@@ -16,7 +23,7 @@ def recording_refusals(ctx: Context, act: str, collection: str, purpose: str) ->
     """Record an act that is refused for lack of consent, purpose or evidence; its own transaction is undone."""
     try:
         yield
-    except (ConsentError, CalibrationError, ReviewError) as error:
+    except (ConsentError, CalibrationError, ReviewError, PlaceNotReady) as error:
         with ctx.records.transaction() as tx:
             body = {
                 "act": act,

@@ -29,7 +29,7 @@ REQUIRED = (
     "evidence",
     "until",
 )
-OPTIONAL = ("name", "given_at", "legal_basis")
+OPTIONAL = ("name", "given_at", "legal_basis", "places")
 MAX_CSV_BYTES = 64 * 2**20
 
 
@@ -76,7 +76,8 @@ def import_consents(
     Args:
         ctx: the open data folder.
         path: UTF-8, comma-separated, with a header of ``REQUIRED`` and any of ``OPTIONAL``. ``notice`` and ``evidence``
-            are files relative to this one, or absolute; ``evidence`` may be a sha256 instead.
+            are files relative to this one, or absolute; ``evidence`` may be a sha256 instead. ``places`` are names with
+            spaces between.
         dry_run: check every row, record nothing.
         progress: called with (rows done, rows in all).
 
@@ -176,6 +177,7 @@ def _form(ctx: Context, folder: Path, fields: dict[str, str], digest: str) -> Co
         legal_basis=fields.get("legal_basis") or LEGAL_BASIS,
         given_at=_moment(fields["given_at"], "given_at") if fields.get("given_at") else ctx.clock(),
         expires_at=_moment(fields["until"], "until", end_of_day=True),
+        places=tuple(fields.get("places", "").split()),
     )
 
 

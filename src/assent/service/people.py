@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -112,6 +112,7 @@ class ConsentForm:
     legal_basis: str
     given_at: datetime
     expires_at: datetime
+    places: tuple[str, ...] = ()
 
     def record_in(self, tx: Transaction, person: str) -> ConsentRecord:
         """Record it as this person's, with the notice if that is new.
@@ -135,6 +136,7 @@ class ConsentForm:
             legal_basis=self.legal_basis,
             given_at=self.given_at,
             expires_at=self.expires_at,
+            place_names=self.places,
         )
 
 
@@ -159,6 +161,7 @@ class Consents:
         term: timedelta | None = None,
         given_at: datetime | None = None,
         legal_basis: str = LEGAL_BASIS,
+        places: Sequence[str] = (),
     ) -> ConsentRecord:
         """Record a person's yes to one purpose.
 
@@ -176,6 +179,7 @@ class Consents:
             term: for how long from ``given_at``.
             given_at: when they agreed; now by default, never in the future.
             legal_basis: as it will be shown to them.
+            places: where they agreed to be recognised in live video; nowhere by default.
 
         Raises:
             NotFound: nobody has that id, or no such evidence file.
@@ -196,6 +200,7 @@ class Consents:
             legal_basis=legal_basis,
             given_at=given,
             expires_at=expires_at if expires_at is not None else _end_of_term(given, term or timedelta()),
+            places=tuple(places),
         )
         with self._ctx.records.transaction() as tx:
             return form.record_in(tx, person)
@@ -270,11 +275,12 @@ class Consents:
     def sweep(self) -> tuple[ReceiptRecord, ...]:
         """Withdraw every consent whose term has ended; searches have ignored it since that moment.
 
-        Reviews whose time is over end as well.
+        Reviews and live events whose time is over end as well.
         """
         self._ctx.require(Role.ENROLLER)
         with self._ctx.records.transaction() as tx:
             tx.sweep_reviews()
+            tx.sweep_live_events()
             receipts = tuple(tx.sweep_expired())
         _forget(self._ctx, receipts)
         return receipts

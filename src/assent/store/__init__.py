@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from assent.store.access import AccessKey, NewAccessKey, RequestToken, Role
 from assent.store.jobvalues import JobDone, JobRecord, JobState, MatchRecord, NewJob, NewMatch
+from assent.store.live import LiveEvent, LiveEventKind, NewLiveEvent
+from assent.store.places import AgreedPerson, CameraRecord, PlaceRecord
 from assent.store.records import Records
 from assent.store.reviews import NewPair, PairOutcome, PairRecord, ReviewRecord, ReviewStatus, Verdict
 from assent.store.transaction import Reading, Transaction
@@ -33,7 +35,9 @@ from assent.store.values import (
 
 __all__ = [
     "AccessKey",
+    "AgreedPerson",
     "BeyondEvidence",
+    "CameraRecord",
     "CollectionRecord",
     "ConsentMethod",
     "ConsentRecord",
@@ -45,16 +49,20 @@ __all__ = [
     "JobDone",
     "JobRecord",
     "JobState",
+    "LiveEvent",
+    "LiveEventKind",
     "LogEntry",
     "MatchRecord",
     "NewAccessKey",
     "NewJob",
+    "NewLiveEvent",
     "NewMatch",
     "NewPair",
     "NoticeRecord",
     "PairOutcome",
     "PairRecord",
     "PersonRecord",
+    "PlaceRecord",
     "Reading",
     "ReceiptRecord",
     "Records",

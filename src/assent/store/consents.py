@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from assent.errors import AlreadyExists, IncompleteConsent, NoLiveConsent, NotFound, UsageError, WrongPurpose
 from assent.store import fields
 from assent.store.people import PeopleReads, PeopleWrites
-from assent.store.schema import consents, notices, people
+from assent.store.schema import collections, consent_places, consents, notices, people, places
 from assent.store.scope import new_id
 from assent.store.values import ConsentMethod, ConsentRecord, NoticeRecord
 
@@ -30,8 +31,8 @@ _CONSENT_ROWS = (
 )
 
 
-def _consent(row: Any) -> ConsentRecord:
-    return ConsentRecord(**{**row, "method": ConsentMethod(row["method"])})
+def _consent(row: Any, named: tuple[str, ...]) -> ConsentRecord:
+    return ConsentRecord(**{**row, "method": ConsentMethod(row["method"]), "places": named})
 
 
 class ConsentReads(PeopleReads):
@@ -56,7 +57,7 @@ class ConsentReads(PeopleReads):
         row: Any = self._connection.execute(query).mappings().one_or_none()
         if row is None:
             raise NotFound("no consent has this id; list them, or record the consent first")
-        return _consent(row)
+        return _consent(row, self._places_named(consent_id).get(consent_id, ()))
 
     def consents(self, person_ref: str | None = None) -> list[ConsentRecord]:
         """Consents, oldest first, ended ones too.
@@ -70,7 +71,8 @@ class ConsentReads(PeopleReads):
         query = _CONSENT_ROWS.order_by(consents.c.recorded_at, consents.c.id)
         if person_ref is not None:
             query = query.where(consents.c.person_id == self.person(person_ref).id)
-        return [_consent(row) for row in self._connection.execute(query).mappings()]
+        named = self._places_named()
+        return [_consent(row, named.get(row["id"], ())) for row in self._connection.execute(query).mappings()]
 
     def live_consent(self, person_ref: str, purpose: str) -> ConsentRecord:
         """The person's consent to ``purpose`` that lasts longest from now.
@@ -94,6 +96,16 @@ class ConsentReads(PeopleReads):
             f"expected a live consent to the purpose {purpose!r}; this person has none that is neither "
             "withdrawn nor expired; ask them, and record a new one"
         )
+
+    def _places_named(self, consent_id: str | None = None) -> dict[str, tuple[str, ...]]:
+        """Names of the places in one consent, or in each that names any, by its id."""
+        query = sa.select(consent_places.c.consent_id, places.c.name).join(places).order_by(places.c.name)
+        if consent_id is not None:
+            query = query.where(consent_places.c.consent_id == consent_id)
+        found: dict[str, tuple[str, ...]] = {}
+        for row in self._connection.execute(query):
+            found[row.consent_id] = (*found.get(row.consent_id, ()), row.name)
+        return found
 
 
 class ConsentWrites(ConsentReads, PeopleWrites):
@@ -154,6 +166,7 @@ class ConsentWrites(ConsentReads, PeopleWrites):
         legal_basis: str | None,
         given_at: datetime | None,
         expires_at: datetime | None,
+        place_names: Sequence[str] = (),
     ) -> ConsentRecord:
         """Record one yes. The law asks for every field; none has a default. Logged as ``consent.recorded``.
 
@@ -167,6 +180,7 @@ class ConsentWrites(ConsentReads, PeopleWrites):
             legal_basis: one line, at most 200 characters.
             given_at: aware, not in the future.
             expires_at: aware, after ``given_at``: the term they agreed to.
+            place_names: where they agreed to be recognised live; each a place of a collection for this purpose.
 
         Raises:
             NotFound: nobody has this ref.
@@ -196,7 +210,12 @@ class ConsentWrites(ConsentReads, PeopleWrites):
             raise IncompleteConsent("given_at must not be in the future; check the clock and the time zone")
         if expires <= given:
             raise IncompleteConsent("expires_at must be after given_at: a consent has a term")
+        place_ids = [self._agreed_place(name, str(values["purpose"])) for name in dict.fromkeys(place_names)]
         self._connection.execute(sa.insert(consents).values(**values))
+        for place_id in place_ids:
+            self._connection.execute(
+                sa.insert(consent_places).values(consent_id=values["id"], place_id=place_id)
+            )
         self.append_log(
             "consent.recorded",
             {
@@ -205,9 +224,29 @@ class ConsentWrites(ConsentReads, PeopleWrites):
                 "purpose": values["purpose"],
                 "notice_id": values["notice_id"],
                 "evidence_sha256": values["evidence_sha256"],
+                **({"places": place_ids} if place_ids else {}),
             },
         )
         return self.consent(str(values["id"]))
+
+    def _agreed_place(self, name: str, purpose: str) -> str:
+        """The id of a place that a consent to this purpose can cover."""
+        query = (
+            sa.select(places.c.id, collections.c.purpose)
+            .join(collections, collections.c.id == places.c.collection_id)
+            .where(places.c.name == name, places.c.removed_at.is_(None))
+        )
+        row = self._connection.execute(query).one_or_none()
+        if row is None:
+            raise IncompleteConsent(
+                "place must be the name of a place there is; list them (assent place list)"
+            )
+        if row.purpose != purpose:
+            raise IncompleteConsent(
+                f"place {name} recognises people for the purpose {row.purpose}, this consent is to {purpose}; record "
+                "a consent to the place's own purpose"
+            )
+        return str(row.id)
 
     def _known_notice(self, notice_id: object) -> str:
         if not isinstance(notice_id, str) or not notice_id:

@@ -4,6 +4,7 @@
                           |                 -> review's key -> crop of the probe photo
                           |                 -> key of a part of the gallery saved to disk
                           -> secret of an access key
+                          -> source of a camera, which may hold a password
                           -> job's key -> what is asked, what came of it, whom it names, key of its output
 
 What is sealed is ``nonce (12 bytes) || ciphertext || tag (16 bytes)``; the nonce is random. The associated
@@ -278,6 +279,17 @@ class Vault:
     def open_secret(self, key_id: str, sealed: bytes) -> bytes:
         """The secret of an access key. Raises ``StoreUnavailable`` where it does not open."""
         return _unseal(AESGCM(self.master_key), sealed, self._aad("access-secret", key_id))
+
+    def seal_source(self, place_id: str, camera: str, source: str) -> bytes:
+        """Seal a camera's source."""
+        return _seal(
+            AESGCM(self.master_key), source.encode(), self._aad("camera-source", f"{place_id}|{camera}")
+        )
+
+    def open_source(self, place_id: str, camera: str, sealed: bytes) -> str:
+        """A camera's source. Raises ``StoreUnavailable`` where it does not open."""
+        which = self._aad("camera-source", f"{place_id}|{camera}")
+        return _unseal(AESGCM(self.master_key), sealed, which).decode()
 
     def wrap_job_key(self, job_id: str, key: bytes) -> bytes:
         """Seal a job's 32-byte key."""

@@ -11,13 +11,14 @@ import sqlalchemy as sa
 
 from assent.store.log import LogReads
 from assent.store.schema import job_matches, jobs, review_pairs, templates, users
+from assent.store.streams import StreamReads
 from assent.store.templates import TemplateReads
 from assent.store.values import LogEntry, TemplateRecord
 from assent.store.withdrawal import ReceiptReads
 from assent.types import JsonObject
 
 
-class ExportReads(TemplateReads, LogReads, ReceiptReads):
+class ExportReads(TemplateReads, StreamReads, LogReads, ReceiptReads):
     """Handing out what is held about one person."""
 
     def export_person(self, ref: str) -> JsonObject:
@@ -42,6 +43,7 @@ class ExportReads(TemplateReads, LogReads, ReceiptReads):
             "templates": [self._template_json(record) for record in self._templates_of(person.id)],
             "users": self._users_of(person.id),
             "reviews": self._reviews_of(person.id),
+            "live_events": self.live_events_of(person.id),
             "jobs": self._jobs_of(person.id),
             "receipts": [receipt.as_json() for receipt in receipts],
             "log_entries": [_own_part(entry, person.id) for entry in self._log_entries_naming(person.id)],

@@ -52,6 +52,10 @@ _POSTGRESQL: Final = {
 _REFUSALS: Final[dict[str, tuple[type[AssentError], str]]] = {
     "consent-withdrawn": (NoLiveConsent, "the consent was withdrawn; record a new one first"),
     "consent-of-another-person": (NoLiveConsent, "the consent is another person's; use this person's own"),
+    "not-agreed-to-this-place": (
+        NoLiveConsent,
+        "this person has no live consent that names this place; ask them, and record one that does",
+    ),
     "two-people-confirm": (
         ReviewError,
         "a pair is confirmed only after two people said that it shows the same person; let both judge it",

@@ -19,6 +19,7 @@ SHA256: Final = re.compile(r"[0-9a-f]{64}")
 VERSION: Final = re.compile(r"[a-zA-Z0-9_.\-]{1,64}")
 LANGUAGE: Final = re.compile(r"[a-zA-Z]{2,8}(-[a-zA-Z0-9]{1,8}){0,4}")  # BCP 47, near enough
 PRESET: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+PLACE: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.\-]{0,63}")
 KIND: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
 DIGEST: Final = re.compile(r"[a-zA-Z0-9_.:\-]{1,128}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any, TypeVar, get_args
 
 import sqlalchemy as sa
@@ -96,7 +96,7 @@ class GalleryReads(ConsentReads):
         name: str,
         kind: GalleryKind = "user",
         *,
-        person_ids: Sequence[str] | None = None,
+        person_ids: Collection[str] | None = None,
         part: str = "",
     ) -> GalleryRows:
         """What a search in this collection may compare with now, decrypted.

@@ -12,11 +12,12 @@ import sqlalchemy as sa
 from assent.store.access import AccessWrites
 from assent.store.crypto import CollectionKey, Vault, new_key
 from assent.store.jobs import JobWrites
+from assent.store.places import PlaceWrites
 from assent.store.schema import collections, person_keys, reviews, store
 from assent.store.values import RotationRecord
 
 
-class RotationWrites(AccessWrites, JobWrites):
+class RotationWrites(AccessWrites, PlaceWrites, JobWrites):
     """Replacing the master key and the collection keys."""
 
     def replace_keys(self, fresh: Vault) -> RotationRecord:
@@ -31,6 +32,7 @@ class RotationWrites(AccessWrites, JobWrites):
         collection_ids = list(self._connection.execute(sa.select(collections.c.id)).scalars())
         num_person_keys = sum(self._renew_collection_key(item, fresh) for item in collection_ids)
         self._rewrap_access_secrets(fresh)
+        self._rewrap_sources(fresh)
         self._rewrap_job_keys(fresh)
         self._connection.execute(
             sa.update(store).values(master_key_id=fresh.key_id, key_check=fresh.check_value())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,7 +28,7 @@ def load_rows(
     kind: GalleryKind,
     now: datetime,
     *,
-    person_ids: Sequence[str] | None = None,
+    person_ids: Collection[str] | None = None,
     part: str = "",
 ) -> GalleryRows:
     """The rows of ``collection`` whose consents are live at ``now``, by ref and then by enrolment.
@@ -41,7 +41,7 @@ def load_rows(
     ends_s = _consent_ends_s(connection, collection, by_person=by_person, person_ids=person_ids, part=part)
     query = _user_query(collection.id) if by_person else _template_query(collection.id)
     if person_ids is not None:
-        query = query.where((user_vectors if by_person else templates).c.person_id.in_(person_ids))
+        query = query.where((user_vectors if by_person else templates).c.person_id.in_(list(person_ids)))
     query = query.where(*of_part((user_vectors if by_person else templates).c.person_id, part))
     if kind == "associated":
         query = query.where(templates.c.is_associated)
@@ -50,6 +50,7 @@ def load_rows(
         row
         for row in connection.execute(query).all()
         if ends_s.get(row.person_id if by_person else row.template_id, -math.inf) > now_s
+        and (person_ids is None or row.person_id in person_ids)
     ]
     return GalleryRows(
         collection_id=collection.id,
@@ -96,7 +97,7 @@ def _consent_ends_s(
     collection: CollectionRecord,
     *,
     by_person: bool,
-    person_ids: Sequence[str] | None,
+    person_ids: Collection[str] | None,
     part: str,
 ) -> dict[str, float]:
     """When the consent under each template ends, or the first of those under each person's (seconds, UTC).
@@ -115,7 +116,7 @@ def _consent_ends_s(
         .where(templates.c.collection_id == collection.id)
     )
     if person_ids is not None:
-        query = query.where(templates.c.person_id.in_(person_ids))
+        query = query.where(templates.c.person_id.in_(list(person_ids)))
     query = query.where(*of_part(templates.c.person_id, part))
     ends_s: dict[str, float] = {}
     for record_id, purpose, stands, expires_at, last_interaction_at in connection.execute(query).all():

@@ -268,6 +268,73 @@ request_tokens = sa.Table(
     sa.Column("created_at", UtcTime, nullable=False),
 )
 
+places = sa.Table(
+    "places",
+    metadata,
+    _id(primary_key=True),
+    sa.Column("name", sa.String(64), nullable=False, index=True),
+    _id("collection_id", sa.ForeignKey("collections.id"), nullable=True, index=True),
+    sa.Column("responsible", sa.String(200), nullable=False),
+    sa.Column("notice", sa.Text),
+    sa.Column("keep_hours", sa.Float, nullable=False),
+    sa.Column("last_event", sa.BigInteger, nullable=False),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("removed_at", UtcTime),
+)
+
+place_cameras = sa.Table(
+    "place_cameras",
+    metadata,
+    _id("place_id", sa.ForeignKey("places.id"), primary_key=True),
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("sealed_source", sa.LargeBinary, nullable=False),
+)
+
+consent_places = sa.Table(
+    "consent_places",
+    metadata,
+    _id("consent_id", sa.ForeignKey("consents.id"), primary_key=True),
+    _id("place_id", sa.ForeignKey("places.id"), primary_key=True, index=True),
+)
+
+live_events = sa.Table(
+    "live_events",
+    metadata,
+    _id("place_id", sa.ForeignKey("places.id"), primary_key=True),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    _id("person_id", sa.ForeignKey("people.id"), index=True),
+    _id("consent_id", sa.ForeignKey("consents.id"), index=True),
+    sa.Column("camera", sa.String(64), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("similarity", sa.Float, nullable=False),
+    sa.Column("fmr_at_score", sa.Float, nullable=False),
+    sa.Column("expected_false_candidates", sa.Float, nullable=False),
+    sa.Column("expires_at", UtcTime, nullable=False, index=True),
+    sa.Column("is_owed", sa.Boolean, nullable=False),
+)
+
+live_streams = sa.Table(
+    "live_streams",
+    metadata,
+    _id(primary_key=True),
+    sa.Column("name", sa.String(128), nullable=False, unique=True),
+    _id("place_id", sa.ForeignKey("places.id"), index=True),
+    sa.Column("camera", sa.String(64), nullable=False),
+    sa.Column("threshold", sa.Float),
+    sa.Column("actor", sa.String(128)),
+    sa.Column("facts", sa.Text, nullable=False),
+    sa.Column("is_wanted", sa.Boolean, nullable=False),
+    sa.Column("session_id", sa.String(36)),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("worker", sa.String(128)),
+    sa.Column("address", sa.String(255)),
+    sa.Column("lease_until", UtcTime),
+    sa.Column("created_at", UtcTime, nullable=False),
+    sa.Column("changed_at", UtcTime, nullable=False),
+)
+
 jobs = sa.Table(
     "jobs",
     metadata,

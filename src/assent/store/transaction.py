@@ -13,7 +13,7 @@ from assent.store.withdrawal import WithdrawalWrites
 
 
 class Reading(AccessReads, ExportReads, UserReads, ReviewReads, JobEditReads, SnapshotReads):
-    """A read-only snapshot: people, consents, collections, templates, users, reviews, jobs, keys, receipts, log."""
+    """A read-only snapshot of everything that is kept."""
 
 
 class Transaction(JobEdits, WithdrawalWrites, RotationWrites, SnapshotWrites, Reading):

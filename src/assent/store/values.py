@@ -55,6 +55,11 @@ def years_later(at: datetime, years: int) -> datetime:
         return at.replace(year=at.year + years, day=28)
 
 
+def effective_end(expires_at: datetime, last_interaction_at: datetime) -> datetime:
+    """When a consent ends: with its term, or three years after the last interaction (BIPA 15(a))."""
+    return min(expires_at, years_later(last_interaction_at, MAX_IDLE_YEARS))
+
+
 @dataclass(frozen=True, slots=True)
 class PersonRecord:
     """Somebody who may say yes; nothing about what they are.
@@ -119,6 +124,7 @@ class ConsentRecord:
         withdrawn_at: UTC, or None while it stands; also set when it expired and was swept.
         withdrawal_channel: how it ended, e.g. ``e-mail``; None where not said.
         withdrawal_reason: in the person's words; None where not said.
+        places: names of the places where they agreed to be recognised live; none unless they said so.
     """
 
     id: str
@@ -140,11 +146,12 @@ class ConsentRecord:
     withdrawn_at: datetime | None
     withdrawal_channel: str | None
     withdrawal_reason: str | None
+    places: tuple[str, ...] = ()
 
     @property
     def effective_expires_at(self) -> datetime:
         """The earlier of the agreed term and three years without interaction (BIPA 15(a))."""
-        return min(self.expires_at, years_later(self.last_interaction_at, MAX_IDLE_YEARS))
+        return effective_end(self.expires_at, self.last_interaction_at)
 
     def is_live(self, at: datetime) -> bool:
         """Whether it covers anything at ``at`` (aware). Once withdrawn: never, whatever the clock says."""

@@ -19,6 +19,7 @@ from assent.store.log import canonical_json
 from assent.store.reviews import ReviewWrites
 from assent.store.schema import consents, people, receipts, templates
 from assent.store.scope import Scope, new_id
+from assent.store.streams import StreamWrites
 from assent.store.templates import TemplateWrites
 from assent.store.users import UserWrites
 from assent.store.values import (
@@ -31,8 +32,8 @@ from assent.store.values import (
 
 _NEARLY_THREE_YEARS: Final = timedelta(days=1095)
 _PROVES: Final = (
-    "These records marked the consent as ended, deleted every template, picture, pending candidate and result that "
-    "rested on it, destroyed the keys that had sealed them, and logged it, in one transaction."
+    "These records marked the consent as ended, deleted every template, picture, pending candidate, result and "
+    "live event that rested on it, destroyed the keys that had sealed them, and logged it, in one transaction."
 )
 _DOES_NOT_PROVE: Final = (
     "It does not prove that nobody copied anything before. A backup made earlier, of the database "
@@ -58,7 +59,9 @@ class ReceiptReads(Scope):
         ]
 
 
-class WithdrawalWrites(TemplateWrites, ConsentWrites, UserWrites, ReviewWrites, JobWrites, ReceiptReads):
+class WithdrawalWrites(
+    TemplateWrites, StreamWrites, ConsentWrites, UserWrites, ReviewWrites, JobWrites, ReceiptReads
+):
     """Ending consents."""
 
     def withdraw(
@@ -161,6 +164,7 @@ class WithdrawalWrites(TemplateWrites, ConsentWrites, UserWrites, ReviewWrites, 
             "withdrawal_channel": None if not channel else fields.line("channel", channel, max_chars=64),
         }
         self._drop_pairs_on(consent.id)
+        self._drop_live_events(consent)
         self._drop_matches_on(consent.id)
         destroyed = tuple(
             self._destroy_templates(collection_id, consent.person_id, template_ids)

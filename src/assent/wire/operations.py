@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from assent.wire import collections, detecting, faces, searching, users, videos
+from assent.wire import collections, detecting, faces, searching, streams, users, videos
 from assent.wire.call import Handler
 from assent.wire.errors import mapped_errors
 from assent.wire.model import operation_names
@@ -41,6 +41,13 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
         "GetPersonTracking": videos.get_person_tracking,
         "StartSegmentDetection": videos.start_segment_detection,
         "GetSegmentDetection": videos.get_segment_detection,
+        "CreateStreamProcessor": streams.create_stream_processor,
+        "DescribeStreamProcessor": streams.describe_stream_processor,
+        "ListStreamProcessors": streams.list_stream_processors,
+        "StartStreamProcessor": streams.start_stream_processor,
+        "StopStreamProcessor": streams.stop_stream_processor,
+        "UpdateStreamProcessor": streams.update_stream_processor,
+        "DeleteStreamProcessor": streams.delete_stream_processor,
         "TagResource": collections.tag_resource,
         "UntagResource": collections.untag_resource,
         "ListTagsForResource": collections.list_tags,

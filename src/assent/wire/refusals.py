@@ -48,19 +48,6 @@ REFUSALS: Final = (
     ),
     Refusal(
         Kind.NOT_YET,
-        "Live video is not there yet.",
-        (
-            "CreateStreamProcessor",
-            "DeleteStreamProcessor",
-            "DescribeStreamProcessor",
-            "ListStreamProcessors",
-            "StartStreamProcessor",
-            "StopStreamProcessor",
-            "UpdateStreamProcessor",
-        ),
-    ),
-    Refusal(
-        Kind.NOT_YET,
         "Whether a face is alive or a picture of one is not told yet; do not rely on a match alone to open anything.",
         ("CreateFaceLivenessSession", "GetFaceLivenessSessionResults"),
     ),

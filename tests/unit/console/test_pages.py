@@ -56,6 +56,7 @@ ALLOWED = {
     "/collections": set(Role),
     "/collection?name=club": set(Role),
     "/reviews": {Role.REVIEWER, Role.SEARCHER},
+    "/live": {Role.SEARCHER},
     "/log": set[Role](),
     "/log/checkpoints": set[Role](),
     "/keys": set[Role](),
@@ -89,9 +90,9 @@ def test_the_menu_shows_what_the_role_may(club: Consoles, role: Role) -> None:
     menu = re.findall(r'<li><a href="(/\w+)"', club.signed_in(role).get("/").text)
     may = {path for path, roles in ALLOWED.items() if role in roles | {Role.ADMIN}}
     assert set(menu) <= may
-    assert (set(menu) == {"/search", "/videos", "/people", "/reviews", "/collections", "/log", "/keys"}) == (
-        role is Role.ADMIN
-    )
+    assert (
+        set(menu) == {"/search", "/videos", "/people", "/reviews", "/live", "/collections", "/log", "/keys"}
+    ) == (role is Role.ADMIN)
 
 
 @pytest.mark.parametrize("role", [Role.SEARCHER, Role.REVIEWER])

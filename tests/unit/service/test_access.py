@@ -123,6 +123,25 @@ def calls(assent: Assent, photos: Path) -> dict[str, tuple[set[Role], Callable[[
             partial(assent.collections.remove_templates, "club", [missing]),
         ),
         "collections.delete": (enroller, partial(assent.collections.delete, "none")),
+        "places.add": (none, partial(assent.places.add, "p", collection="none", responsible="x")),
+        "places.change": (none, partial(assent.places.change, "none")),
+        "places.set_camera": (none, partial(assent.places.set_camera, "none", "c", "x")),
+        "places.remove_camera": (none, partial(assent.places.remove_camera, "none", "c")),
+        "places.remove": (none, partial(assent.places.remove, "none")),
+        "places.list": (enroller | searcher, assent.places.list),
+        "places.get": (enroller | searcher, partial(assent.places.get, "none")),
+        "places.events": (searcher, partial(assent.places.events, "none")),
+        "streams.add": (searcher, partial(assent.streams.add, "s", place="none", camera="c")),
+        "streams.list": (searcher, assent.streams.list),
+        "streams.get": (searcher, partial(assent.streams.get, "none")),
+        "streams.change": (searcher, partial(assent.streams.change, "none", threshold=None)),
+        "streams.start": (searcher, partial(assent.streams.start, "none")),
+        "streams.stop": (searcher, partial(assent.streams.stop, "none")),
+        "streams.remove": (searcher, partial(assent.streams.remove, "none")),
+        "streams.health": (searcher, partial(assent.streams.health, "none")),
+        "streams.picture": (searcher, partial(assent.streams.picture, "none")),
+        "live_worker": (none, assent.live_worker),
+        "live": (searcher, partial(assent.live, "none")),
         "users.create": (enroller, partial(assent.users.create, "club", "nobody")),
         "users.delete": (enroller, partial(assent.users.delete, "club", "nobody")),
         "users.list": (enroller, partial(assent.users.list, "club")),
@@ -209,7 +228,19 @@ FREE = {
 
 
 def test_every_public_method_is_in_the_table(club: Assent, demo_photos: Path) -> None:
-    parts = ("people", "consents", "collections", "users", "reviews", "jobs", "videos", "access", "logbook")
+    parts = (
+        "people",
+        "consents",
+        "collections",
+        "places",
+        "streams",
+        "users",
+        "reviews",
+        "jobs",
+        "videos",
+        "access",
+        "logbook",
+    )
     found = {name for name in dir(type(club)) if not name.startswith("_") and callable(getattr(club, name))}
     for part in parts:
         owner = getattr(club, part)

@@ -1,4 +1,5 @@
-// What only a script can do: the camera, a button that prints, two videos that run together. Everything else works without it.
+// What only a script can do: the camera, a button that prints, two videos that run together, a live picture that goes
+// on. Everything else works without it.
 "use strict";
 
 function make(tag, text, className) {
@@ -130,4 +131,24 @@ for (const place of document.querySelectorAll("[data-both]")) {
     for (const video of videos) isPlaying ? video.pause() : video.play().catch(() => undefined);
   });
   place.nextElementSibling.append(both);
+}
+
+// A live picture: the next one is asked for when this one is there, or a second after there was none.
+for (const place of document.querySelectorAll("[data-live]")) {
+  const image = place.querySelector("img");
+  const next = () => {
+    if (!document.hidden) image.src = `${place.dataset.live}&at=${Date.now()}`;
+  };
+  image.addEventListener("load", () => setTimeout(next, 80));
+  image.addEventListener("error", () => setTimeout(next, 1000));
+  document.addEventListener("visibilitychange", next);
+  setTimeout(next, 500);
+}
+for (const place of document.querySelectorAll("[data-now]")) {
+  new EventSource(place.dataset.now).addEventListener("message", (event) => {
+    for (const [name, text] of Object.entries(JSON.parse(event.data))) {
+      const shown = place.querySelector(`[data-fact="${name}"]`);
+      if (shown && shown.textContent !== text) shown.textContent = text;
+    }
+  });
 }

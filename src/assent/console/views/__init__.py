@@ -5,6 +5,7 @@ from assent.console.views import (
     consents,
     home,
     keys,
+    live,
     log,
     people,
     photos,
@@ -23,6 +24,7 @@ PAGES: tuple[Page, ...] = (
     *collections.PAGES,
     *videos.PAGES,
     *reviews.PAGES,
+    *live.PAGES,
     *log.PAGES,
     *keys.PAGES,
 )

@@ -49,6 +49,7 @@ def record_consent(assent: Acting, person: PersonPath, new: NewConsent) -> Conse
         term=None if new.days is None else timedelta(days=new.days),
         given_at=new.given_at,
         legal_basis=new.legal_basis,
+        places=new.places,
     )
     return ConsentAnswer.of(record, assent.now())
 

@@ -17,6 +17,7 @@ from assent.store.values import ConsentMethod, ConsentRecord, EndCause, NoticeRe
 MAX_EVIDENCE_CHARS = 22_369_624
 """Base64 of 16 MiB; of more, send the sha256."""
 
+_Place = Annotated[str, StringConstraints(pattern=f"^(?:{fields.PLACE.pattern})$")]
 _Line = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
@@ -66,6 +67,12 @@ class NewConsent(Shape):
         default=None, description="When they agreed, with a time zone, not in the future; now where left out."
     )
     legal_basis: _Line = Field(default=LEGAL_BASIS, description="As it will be shown to them, one line.")
+    places: list[_Place] = Field(
+        default_factory=list,
+        max_length=64,
+        description="Names of the places where they agree to be recognised in live video.",
+        examples=[["door"]],
+    )
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:
@@ -129,6 +136,7 @@ class ConsentAnswer(Shape):
     )
     withdrawal_channel: str | None
     withdrawal_reason: str | None
+    places: list[str] = Field(description="Where they agreed to be recognised in live video, by name.")
 
     @classmethod
     def of(cls, record: ConsentRecord, now: datetime) -> ConsentAnswer:

@@ -75,6 +75,9 @@ class ExportAnswer(Shape):
     reviews: list[dict[str, Any]] = Field(
         description="Searches in which two people were asked about the person."
     )
+    live_events: list[dict[str, Any]] = Field(
+        description="Their coming and going at places, while it is kept."
+    )
     receipts: list[dict[str, Any]] = Field(description="Of the consents that ended.")
     log_entries: list[dict[str, Any]] = Field(
         description="Every act that names the person, without what it says of others."

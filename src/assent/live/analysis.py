@@ -1,0 +1,174 @@
+"""One analysed frame after another: faces found and followed, pictures of them embedded, rounds begun and ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+import numpy as np
+
+from assent.live.naming import Gallery, Naming, NamingSettings, Round
+from assent.live.values import CloseLook, SeenFace
+from assent.types import Detections, Face, Float32, UInt8
+from assent.video.samples import sample_of
+from assent.video.settings import AnalysisSettings
+from assent.video.tracker import LiveTrack, Tracker
+from assent.video.types import Sample, Seen
+
+_RENEW_AFTER_S: Final = 600.0  # a tracker remembers every frame; a new one begins when nobody is there
+_RENEW_ANYWAY_S: Final = 7200.0
+_MIN_SIDE_PX: Final = 16
+_MOST_PICTURES: Final = 3  # embedded of one frame; the other tracks wait for the next
+
+
+class Networks(Protocol):
+    """The part of ``FaceEngine`` that is used here."""
+
+    def look(self, image_rgb: UInt8, *, long_side_px: int, min_score: float) -> Detections:
+        """Upright faces at one scale, best score first."""
+        ...
+
+    def templates(self, image_rgb: UInt8, faces: list[Face]) -> Float32:
+        """One template for each face, (N, D) float32 of unit length."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysed:
+    """What was found in one frame.
+
+    Attributes:
+        faces: all of them, held ones too.
+        rounds: that ended with this frame.
+        num_unnamed: faces in the picture that have no name.
+        looks: pictures that were taken of faces of this frame.
+    """
+
+    faces: tuple[SeenFace, ...]
+    rounds: tuple[Round, ...]
+    num_unnamed: int
+    looks: tuple[CloseLook, ...] = ()
+
+
+class LiveAnalysis:
+    """Follows the faces before one camera.
+
+    Args:
+        networks: what finds and embeds faces.
+        look_px: longer side of the look at every frame.
+        naming: how many pictures a name takes.
+    """
+
+    def __init__(
+        self, networks: Networks, *, look_px: int = 640, naming: NamingSettings | None = None
+    ) -> None:
+        self._networks = networks
+        self._settings = AnalysisSettings(
+            quick_px=look_px,
+            quick_every_s=0.0,
+            full_px=max(look_px, 640),
+            # Low, since whoever has no name is to be hidden.
+            begin_score=0.35,
+            max_samples=1,
+        )
+        self.naming = Naming(naming)
+        self._first_number = 0
+        self._began_s: float | None = None
+        self._tracker = Tracker(networks, self._settings)
+
+    def update(self, image_rgb: UInt8 | None, at_s: float, gallery: Gallery | None) -> Analysed:
+        """The next frame.
+
+        Args:
+            image_rgb: (H, W, 3) uint8; None for one that cannot be used: nobody is in it.
+            at_s: when it came, by a clock that only goes on.
+            gallery: who may be named; None while nobody may.
+        """
+        if self._began_s is None:
+            self._began_s = at_s
+        if image_rgb is not None and min(image_rgb.shape[:2]) < _MIN_SIDE_PX:
+            image_rgb = None
+        tracks = self._tracker.update(image_rgb, at_s - self._began_s)
+        rounds: tuple[Round, ...] = ()
+        looks: list[CloseLook] = []
+        if image_rgb is not None and gallery is not None:
+            rounds = self._ask(image_rgb, tracks, at_s, gallery, looks)
+        gone = self.naming.keep({self._number(track) for track in tracks})
+        faces = tuple(SeenFace(track.box_xyxy, self._person(track)) for track in tracks)
+        num_unnamed = sum(
+            face.person is None and not track.is_lost for face, track in zip(faces, tracks, strict=True)
+        )
+        self._renew(at_s, is_empty=not tracks)
+        return Analysed(faces, rounds + gone, num_unnamed, tuple(looks))
+
+    def end(self) -> tuple[Round, ...]:
+        """Every track ends; what was embedded is overwritten."""
+        self._start_anew()
+        return self.naming.keep(set())
+
+    def _person(self, track: LiveTrack) -> str | None:
+        """A face that is only held where it was may be anybody's by now."""
+        return None if track.is_lost else self.naming.person(self._number(track))
+
+    def _number(self, track: LiveTrack) -> int:
+        return self._first_number + track.number
+
+    def _ask(
+        self,
+        image_rgb: UInt8,
+        tracks: tuple[LiveTrack, ...],
+        at_s: float,
+        gallery: Gallery,
+        looks: list[CloseLook],
+    ) -> tuple[Round, ...]:
+        """Another picture of those whose turn it is, named or not; each is added to ``looks``."""
+        turn = [
+            track
+            for track in tracks
+            if track.seen == Seen.DETECTED
+            and not track.is_lost
+            and self.naming.wants(self._number(track), at_s)
+        ]
+        ended = []
+        for track in turn[:_MOST_PICTURES]:
+            number = self._number(track)
+            sample = self._sample(image_rgb, track, at_s)
+            if sample is None:
+                self.naming.look_later(number, at_s)
+                continue
+            looks.append(CloseLook(number, sample.face))
+            done = self.naming.add(number, self._template(sample), gallery, at_s)
+            if done is not None:
+                ended.append(done)
+        return tuple(ended)
+
+    def _sample(self, image_rgb: UInt8, track: LiveTrack, at_s: float) -> Sample | None:
+        """Of one face in this frame; None where it is not good enough to tell anybody."""
+        made = sample_of(self._networks, image_rgb, track.box_xyxy, frame_index=0, time_s=at_s)
+        return None if made is None or not made[0].face.quality.is_good else made[0]
+
+    def _template(self, sample: Sample) -> Float32:
+        templates = self._networks.templates(sample.crop_rgb, [_in_crop(sample)])
+        template: Float32 = np.array(templates[0], np.float32)
+        templates.fill(0.0)
+        return template
+
+    def _renew(self, at_s: float, *, is_empty: bool) -> None:
+        age_s = at_s - (self._began_s if self._began_s is not None else at_s)
+        if age_s > _RENEW_ANYWAY_S or (is_empty and age_s > _RENEW_AFTER_S):
+            self._start_anew()
+
+    def _start_anew(self) -> None:
+        """Numbers go on, so that no track is taken for one of before."""
+        self._first_number += 1_000_000
+        self._began_s = None
+        self._tracker = Tracker(self._networks, self._settings)
+
+
+def _in_crop(sample: Sample) -> Face:
+    """The face in pixels of its crop."""
+    shift = np.asarray(sample.crop_xy, np.float32)
+    face = sample.face
+    return replace(
+        face, box_xyxy=face.box_xyxy - np.tile(shift, 2), landmarks_xy=face.landmarks_xy - shift[None]
+    )

@@ -1,0 +1,200 @@
+"""Workers of live streams: take on what was started, watch it, say how it does, end it when told.
+
+A worker that is killed leaves a lease that runs out; another takes its streams up.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, replace
+from datetime import timedelta
+from typing import Final, Protocol
+
+from assent.errors import AssentError, NotFound, StoreError
+from assent.live.pauses import Pauses
+from assent.service.context import Context
+from assent.service.livedoor import LiveDoor
+from assent.service.liveoptions import LiveOptions
+from assent.service.living import LiveRun, Sighting, open_live
+from assent.store.streams import StreamRecord, StreamState
+
+_log = logging.getLogger("assent.live")
+
+_LOOK_S: Final = 0.5
+_RENEW_S: Final = 2.0
+_LEASE: Final = timedelta(seconds=10)
+
+
+class Output(AbstractContextManager[object], Protocol):
+    """Where a stream's sightings go, while it runs."""
+
+    def see(self, sighting: Sighting) -> None:
+        """Somebody who has a name was looked at closely; must not wait."""
+        ...
+
+
+Outputs = Callable[[Context, StreamRecord], Output | None]
+
+
+class LiveWorker:
+    """Watches streams, each in threads of its own.
+
+    Args:
+        ctx: the open data folder.
+        max_streams: at once.
+        options: how each is to run; its own threshold comes first.
+        outputs: makes what a stream's sightings go to; None where they go nowhere.
+        name: unique among workers; made up when None.
+    """
+
+    def __init__(
+        self,
+        ctx: Context,
+        *,
+        max_streams: int = 4,
+        options: LiveOptions | None = None,
+        outputs: Outputs | None = None,
+        name: str | None = None,
+    ) -> None:
+        self._ctx = ctx
+        self._max_streams = max_streams
+        self._options = options or LiveOptions(has_preview=True)
+        self._outputs = outputs
+        self.name = name or f"{platform.node()[:64]}.{os.getpid()}.{secrets.token_hex(4)}"
+        self._threads: list[threading.Thread] = []
+
+    def run(self, should_stop: threading.Event) -> None:
+        """Work until told to stop; streams are given back then, for the next worker."""
+        while not should_stop.is_set():
+            self._threads = [thread for thread in self._threads if thread.is_alive()]
+            stream = self._claimed() if len(self._threads) < self._max_streams else None
+            if stream is None:
+                should_stop.wait(_LOOK_S)
+                continue
+            watch = _Watch(self._ctx, stream, self.name, self._options, should_stop, self._outputs)
+            thread = threading.Thread(target=watch.run, name="live-stream")
+            self._threads.append(thread)
+            thread.start()
+        for thread in self._threads:
+            thread.join()
+
+    def _claimed(self) -> StreamRecord | None:
+        try:
+            with self._ctx.records.transaction() as tx:
+                return tx.claim_stream(self.name, lease=_LEASE)
+        except StoreError as error:
+            _log.warning("the records cannot be used: %s", type(error).__name__)
+            return None
+
+
+class _Watch:
+    """One stream, until it is no longer wanted, or no longer this worker's."""
+
+    def __init__(
+        self,
+        ctx: Context,
+        stream: StreamRecord,
+        worker: str,
+        options: LiveOptions,
+        should_stop: threading.Event,
+        outputs: Outputs | None,
+    ) -> None:
+        self._ctx = ctx
+        self._stream = stream
+        self._worker = worker
+        self._options = options if stream.threshold is None else replace(options, threshold=stream.threshold)
+        self._should_stop = should_stop
+        self._outputs = outputs
+        self._is_over = threading.Event()
+        self._run: LiveRun | None = None
+        self._address: str | None = None
+        self._message = ""
+        self._renewed_s = time.monotonic()
+
+    def run(self) -> None:
+        renewing = threading.Thread(target=self._keep_renewing, name="live-lease")
+        renewing.start()
+        pauses = Pauses(0.5, 30.0)
+        try:
+            while not self._is_over.is_set():
+                self._watch_once()
+                self._is_over.wait(pauses.next_s())
+        finally:
+            self._is_over.set()
+            renewing.join()
+            self._release()
+
+    def _watch_once(self) -> None:
+        """Until the run ends; why it could not go on is the stream's message, and it is tried again."""
+        try:
+            output = None if self._outputs is None else self._outputs(self._ctx, self._stream)
+            run = open_live(
+                self._ctx,
+                self._stream.place,
+                camera=self._stream.camera,
+                options=self._options,
+                see=None if output is None else output.see,
+            )
+            answers = {
+                b"picture": lambda: run.preview() or b"",
+                b"health": lambda: json.dumps(asdict(run.status())).encode(),
+            }
+            with LiveDoor(answers) as door, output or nullcontext():
+                self._run, self._address, self._message = run, door.address, ""
+                if not self._is_over.is_set():
+                    run.run()
+            self._message = "the source ended"
+        except AssentError as error:
+            self._message = error.message
+        except Exception as error:  # noqa: BLE001 - one stream's fault must not end the others
+            _log.error("a stream failed", exc_info=error)
+            self._message = "a fault in Assent; the worker's log says which"
+        finally:
+            self._run = self._address = None
+
+    def _keep_renewing(self) -> None:
+        while not self._is_over.is_set():
+            if self._should_stop.is_set() or not self._renew():
+                self._is_over.set()
+                if self._run is not None:
+                    self._run.stop()
+                return
+            self._is_over.wait(_LOOK_S)
+
+    def _renew(self) -> bool:
+        """Whether it is still wanted and this worker's; without the records, for as long as the lease lasts."""
+        state = StreamState.RUNNING if self._run is not None else StreamState.FAILED
+        message = self._message
+        run = self._run
+        if run is not None:
+            status = run.status()
+            message = status.problem or (status.source.message or "")
+        elif not message:
+            state = StreamState.STARTING
+        try:
+            with self._ctx.records.transaction() as tx:
+                is_kept = tx.renew_stream(
+                    self._stream.id, self._worker, lease=_LEASE, state=state, message=message,
+                    address=self._address,
+                )  # fmt: skip
+            self._renewed_s = time.monotonic()
+        except NotFound:
+            return False
+        except StoreError:
+            return time.monotonic() - self._renewed_s < _LEASE.total_seconds()
+        return is_kept
+
+    def _release(self) -> None:
+        try:
+            with self._ctx.records.transaction() as tx:
+                tx.release_stream(self._stream.id, self._worker)
+        except StoreError as error:
+            _log.warning("the records cannot be used: %s", type(error).__name__)

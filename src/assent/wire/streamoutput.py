@@ -1,0 +1,150 @@
+"""What a stream processor puts out: one record, in the documented shape, for each close look at somebody with a name.
+
+Of strangers there is none: a record for each face of each frame would be their trail. What cannot be delivered waits in
+memory, a while and not much of it, and is not sent any more of somebody who withdrew.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+from assent.errors import AssentError
+from assent.live.pauses import Pauses
+from assent.notifications import NotDelivered, Notifier, open_output
+from assent.service.context import Context
+from assent.service.living import Sighting
+from assent.service.placegallery import require_agreed
+from assent.store.streams import StreamRecord
+from assent.wire.call import Body
+from assent.wire.shapes import face_detail, face_record, model_version
+
+_log = logging.getLogger("assent.live")
+
+_MOST_WAITING: Final = 100
+_LONGEST_WAIT_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    sighting: Sighting
+    unix_s: float
+
+
+class StreamOutput:
+    """Sends the records of one stream, in a thread of its own.
+
+    Args:
+        ctx: the open data folder.
+        stream: whose.
+        notifier: where they go.
+    """
+
+    def __init__(self, ctx: Context, stream: StreamRecord, notifier: Notifier) -> None:
+        self._ctx = ctx
+        self._stream = stream
+        self._notifier = notifier
+        self._waiting: deque[_Waiting] = deque(maxlen=_MOST_WAITING)
+        self._changed = threading.Event()
+        self._is_ending = False
+        self._thread = threading.Thread(target=self._run, name="live-output", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._is_ending = True
+        self._changed.set()
+        self._thread.join()
+
+    def see(self, sighting: Sighting) -> None:
+        """See ``Output.see``; the oldest is dropped where too many wait."""
+        self._waiting.append(_Waiting(sighting, time.time()))
+        self._changed.set()
+
+    def _run(self) -> None:
+        pauses = Pauses(0.5, 15.0)
+        while True:
+            is_last = self._is_ending
+            try:
+                self._send_all()
+                pauses.reset()
+                pause_s = None
+            except NotDelivered as error:
+                _log.warning("a stream's record was not delivered: %s", error.reason)
+                pause_s = pauses.next_s()
+            except AssentError as error:
+                _log.warning("a stream's record could not be made: %s", type(error).__name__)
+                pause_s = pauses.next_s()
+            if is_last:
+                return
+            self._changed.wait(pause_s)
+            self._changed.clear()
+
+    def _send_all(self) -> None:
+        while self._waiting:
+            item = self._waiting[0]
+            if time.time() - item.unix_s < _LONGEST_WAIT_S:
+                body = self._record(item)
+                if body is not None:
+                    self._notifier.send(self._stream.id, json.dumps(body))
+            if self._waiting and self._waiting[0] is item:
+                self._waiting.popleft()
+
+    def _record(self, item: _Waiting) -> Body | None:
+        """One record; None where the person no longer agrees."""
+        sighting = item.sighting
+        place, hit = sighting.gallery.place, sighting.hit
+        with self._ctx.records.reading() as tx:
+            try:
+                require_agreed(tx, place.id, hit.person)
+                ref = tx.person_by_id(hit.person).ref
+                photos = tx.templates(sighting.gallery.collection.name, ref)
+            except AssentError:
+                return None
+        version = model_version(sighting.gallery.collection.model_digest)
+        return {
+            "InputInformation": {
+                "KinesisVideo": {
+                    "StreamArn": self._stream.facts["input"],
+                    "FragmentNumber": "0",
+                    "ServerTimestamp": item.unix_s,
+                    "ProducerTimestamp": item.unix_s,
+                    "FrameOffsetInSeconds": 0.0,
+                }
+            },
+            "StreamProcessorInformation": {"Status": "RUNNING"},
+            "FaceSearchResponse": [
+                {
+                    "DetectedFace": face_detail(sighting.face, sighting.width_px, sighting.height_px),
+                    "MatchedFaces": [
+                        {
+                            "Similarity": hit.similarity,
+                            "Face": face_record(photo, version),
+                            "FmrAtScore": hit.fmr_at_score,
+                            "ExpectedFalseCandidates": hit.expected_false_candidates,
+                        }
+                        for photo in photos
+                    ],
+                }
+            ],
+        }
+
+
+def output_of(ctx: Context, stream: StreamRecord) -> StreamOutput | None:
+    """What a stream's sightings go to; None for a stream that no Rekognition program made.
+
+    Raises:
+        UsageError: the settings do not say where.
+    """
+    arn = stream.facts.get("output")
+    return None if arn is None else StreamOutput(ctx, stream, open_output(ctx.settings, str(arn)))

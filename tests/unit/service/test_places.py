@@ -1,0 +1,123 @@
+"""Places: declared by an admin, agreed to by people, ready or not and why."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assent import Assent
+from assent.errors import GalleryBeyondEvidence, PlaceNotReady, WrongPurpose
+from assent.service.placegallery import gallery_of
+from assent.store.values import ConsentRecord
+from tests.builders import Clock
+
+from .conftest import PURPOSE
+
+
+def agree_to(assent: Assent, ref: str, *places: str, days: float = 30) -> ConsentRecord:
+    return assent.consents.record(
+        ref,
+        purpose=PURPOSE,
+        controller="Test Club",
+        notice_text="We recognise you at the door.",
+        notice_version="door-1",
+        language="en",
+        method="written-signature",
+        evidence=b"another signed release",
+        term=timedelta(days=days),
+        places=places,
+    )
+
+
+@pytest.fixture
+def door(club: Assent) -> Assent:
+    """The club with a door that nobody has agreed to."""
+    club.places.add("door", collection="club", responsible="Test Club", notice="Members are recognised here.")
+    return club
+
+
+def people_at(assent: Assent, place: str = "door", **options: Any) -> set[str]:
+    with assent._ctx.records.reading() as tx:
+        return set(gallery_of(assent._ctx, tx, place, **options).refs.values())
+
+
+def test_the_gallery_is_exactly_who_agreed_to_the_place(door: Assent) -> None:
+    with pytest.raises(PlaceNotReady, match="nobody agreed"):
+        people_at(door)
+    assert door.places.get("door").problem
+    agree_to(door, "ana", "door")
+    assert people_at(door) == {"ana"}
+    consent = agree_to(door, "bea", "door")
+    assert people_at(door) == {"ana", "bea"}
+    summary = door.places.get("door")
+    assert (summary.num_agreed, summary.num_enrolled, summary.problem, summary.is_ready) == (2, 2, None, True)
+    door.consents.withdraw(consent.id)
+    assert people_at(door) == {"ana"}
+    assert door.collections.get("club").num_people == 2  # enrolled still; only not recognised here
+
+
+def test_who_agreed_and_is_not_enrolled_is_nobody(door: Assent) -> None:
+    door.people.add("cid")
+    agree_to(door, "cid", "door")
+    with pytest.raises(PlaceNotReady, match="none of them is enrolled"):
+        people_at(door)
+    assert door.places.list()[0].num_agreed == 1
+
+
+def test_it_ends_with_whichever_consent_ends_first(door: Assent, clock: Clock) -> None:
+    agree_to(door, "ana", "door", days=2)
+    agree_to(door, "bea", "door", days=90)  # bea's photos rest on a consent of 30 days
+    clock.advance(days=3)
+    assert people_at(door) == {"bea"}
+    clock.advance(days=28)
+    with pytest.raises(PlaceNotReady):
+        people_at(door)
+
+
+@pytest.mark.parametrize("which", ["no notice", "two people must look"])
+def test_a_place_that_is_not_ready_says_why(door: Assent, which: str) -> None:
+    agree_to(door, "ana", "door")
+    door.places.add("window", collection="club", responsible="Test Club")
+    agree_to(door, "ana", "window")
+    if which == "no notice":
+        with pytest.raises(PlaceNotReady, match="notice"):
+            people_at(door, "window")
+        door.places.change("window", notice="Now there is one.")
+        assert people_at(door, "window") == {"ana"}
+    else:
+        door.collections.set_policy("club", review="two-person")
+        with pytest.raises(PlaceNotReady, match="two people"):
+            people_at(door)
+
+
+def test_more_people_than_the_evidence_supports_are_refused(door: Assent) -> None:
+    agree_to(door, "ana", "door")
+    agree_to(door, "bea", "door")
+    door.collections.set_policy("club", fpir_target=1e-5)
+    with pytest.raises(GalleryBeyondEvidence):
+        people_at(door)
+    assert "evidence" in (door.places.get("door").problem or "")
+
+
+def test_a_search_for_photos_does_not_read_places(door: Assent, demo_photos: Path) -> None:
+    """Who agreed to a place is found in photos as before, for the collection's purpose and for no other."""
+    agree_to(door, "ana", "door")
+    with pytest.raises(WrongPurpose):
+        door.search(demo_photos / "obama3.jpg", collection="club", purpose="door")
+
+
+def test_a_csv_names_places(door: Assent, tmp_path: Path) -> None:
+    (tmp_path / "notice.txt").write_text("We recognise you at the door.")
+    header = "person,purpose,controller,notice,notice_version,language,method,evidence,until,places"
+    rows = [
+        f"ana,{PURPOSE},Club,notice.txt,9,en,online-form,{'a' * 64},2027-12-31,door",
+        f"bea,{PURPOSE},Club,notice.txt,9,en,online-form,{'b' * 64},2027-12-31,attic",
+    ]
+    (tmp_path / "list.csv").write_text("\n".join([header, *rows]))
+    done, refused = door.import_consents(tmp_path / "list.csv", dry_run=False)
+    assert door.consents.get(str(done.consent_id)).places == ("door",)
+    assert "place" in refused.message
+    assert people_at(door) == {"ana"}

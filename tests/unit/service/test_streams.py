@@ -1,0 +1,149 @@
+"""Streams: started by one process, watched by a worker in another, given back when told or when the worker dies."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from assent import Assent
+from assent.errors import AlreadyExists, NotFound, UsageError
+from assent.live.values import SourceSettings
+from assent.service.livedoor import LiveDoor, asked
+from assent.service.liveoptions import LiveOptions
+from assent.service.liveworking import LiveWorker
+from assent.store import Records
+from assent.store.streams import StreamState
+from tests.builders import Clock
+
+from .test_living import live_clips, ready  # noqa: F401 - fixtures
+from .test_places import agree_to, door  # noqa: F401 - fixtures
+
+LOOPED = LiveOptions(max_fps=20, has_preview=True, source=SourceSettings(is_looped=True, first_pause_s=0.05))
+
+
+@pytest.fixture
+def streaming(ready: Assent, live_clips: Path) -> Assent:  # noqa: F811
+    ready.places.set_camera("door", "front", str(live_clips / "ana.mkv"))
+    ready.streams.add("front-door", place="door", camera="front", facts={"a": "b"})
+    return ready
+
+
+@contextmanager
+def working(assent: Assent) -> Iterator[LiveWorker]:
+    worker, stop = LiveWorker(assent._ctx, options=LOOPED), threading.Event()
+    thread = threading.Thread(target=worker.run, args=(stop,))
+    thread.start()
+    try:
+        yield worker
+    finally:
+        stop.set()
+        thread.join(20)
+        assert not thread.is_alive()
+
+
+def until(done: Callable[[], bool]) -> None:
+    end_s = time.monotonic() + 15
+    while not done():
+        assert time.monotonic() < end_s
+        time.sleep(0.02)
+
+
+def test_what_was_started_is_watched_until_it_is_stopped(streaming: Assent) -> None:
+    assert streaming.streams.get("front-door").state is StreamState.STOPPED
+    started = streaming.streams.start("front-door")
+    assert (started.state, started.is_wanted) == (StreamState.STARTING, True)
+    with working(streaming):
+        until(lambda: streaming.streams.get("front-door").state is StreamState.RUNNING)
+        until(lambda: bool(streaming.places.events("door")))
+        until(lambda: (streaming.streams.picture("front-door") or b"")[:2] == b"\xff\xd8")
+        until(lambda: bool((streaming.streams.health("front-door") or {}).get("here")))
+        health = streaming.streams.health("front-door") or {}
+        assert (health["place"], health["here"][0]["person"]) == ("door", "ana")
+        assert streaming.streams.start("front-door").session_id == started.session_id
+        streaming.streams.stop("front-door")
+        until(lambda: streaming.streams.get("front-door").state is StreamState.STOPPED)
+        assert streaming.streams.picture("front-door") is None
+        assert streaming.streams.health("front-door") is None
+    assert streaming.places.events("door")[-1].kind == "left"
+    assert [entry["kind"] for entry in streaming.log() if entry["kind"].startswith("stream.")] == [
+        "stream.added",
+        "stream.started",
+        "stream.stopped",
+    ]
+
+
+def test_a_worker_that_ends_gives_its_streams_to_the_next(streaming: Assent) -> None:
+    streaming.streams.start("front-door")
+    with working(streaming) as first:
+        until(lambda: streaming.streams.get("front-door").worker == first.name)
+    left = streaming.streams.get("front-door")
+    assert (left.worker, left.state, left.is_wanted) == (None, StreamState.STARTING, True)
+    with working(streaming) as second:
+        until(lambda: streaming.streams.get("front-door").worker == second.name)
+
+
+def test_what_cannot_run_says_why_and_is_tried_again(streaming: Assent) -> None:
+    [consent] = [item for item in streaming.consents.list("ana") if item.places]
+    streaming.consents.withdraw(consent.id)
+    streaming.streams.start("front-door")
+    with working(streaming):
+        until(lambda: streaming.streams.get("front-door").state is StreamState.FAILED)
+        assert "nobody agreed" in streaming.streams.get("front-door").message
+        agree_to(streaming, "ana", "door")
+        until(lambda: streaming.streams.get("front-door").state is StreamState.RUNNING)
+        streaming.streams.remove("front-door")
+        until(lambda: streaming.places.events("door") != () or True)
+    with pytest.raises(NotFound):
+        streaming.streams.get("front-door")
+
+
+def test_a_dead_workers_lease_runs_out(streaming: Assent, clock: Clock) -> None:
+    streaming.streams.start("front-door")
+    records: Records = streaming._ctx.records
+    lease = timedelta(seconds=10)
+    with records.transaction() as tx:
+        first = tx.claim_stream("w1", lease=lease)
+        assert first is not None
+        assert tx.claim_stream("w2", lease=lease) is None
+    clock.advance(seconds=11)
+    with records.transaction() as tx:
+        second = tx.claim_stream("w2", lease=lease)
+        assert second is not None
+        assert second.worker == "w2"
+        said = {"lease": lease, "state": StreamState.RUNNING, "message": "", "address": None}
+        assert not tx.renew_stream(second.id, "w1", **said)  # type: ignore[arg-type]
+        assert tx.renew_stream(second.id, "w2", **said)  # type: ignore[arg-type]
+        tx.release_stream(second.id, "w1")
+        assert tx.stream("front-door").worker == "w2"
+
+
+def test_a_malformed_stream_is_refused(streaming: Assent) -> None:
+    add = streaming.streams.add
+    with pytest.raises(AlreadyExists):
+        add("front-door", place="door", camera="front")
+    with pytest.raises(NotFound):
+        add("x", place="attic", camera="front")
+    with pytest.raises(NotFound):
+        add("x", place="door", camera="back")
+    for wrong in ({"name": "a b"}, {"threshold": 101.0}, {"threshold": -1.0}):
+        with pytest.raises(UsageError):
+            add(**{"name": "x", "place": "door", "camera": "front"} | wrong)
+    changed = streaming.streams.change("front-door", threshold=95.0)
+    assert (changed.threshold, changed.facts) == (95.0, {"a": "b"})
+    streaming.places.remove("door")
+    assert streaming.streams.list() == ()
+
+
+def test_the_door_is_this_users_alone_and_answers_only_its_questions() -> None:
+    with LiveDoor({b"picture": lambda: b"x" * 100_000}) as opened:
+        assert Path(opened.address).parent.stat().st_mode & 0o077 == 0
+        assert asked(opened.address, b"picture") == b"x" * 100_000
+        assert asked(opened.address, b"anything") == b""
+    assert asked(opened.address, b"picture") is None
+    assert not Path(opened.address).exists()

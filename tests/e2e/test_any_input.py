@@ -12,6 +12,8 @@ from PIL import Image
 
 from tests.e2e.cli import PURPOSE, Cli, Printed
 
+pytestmark = pytest.mark.slow
+
 CODES = set(range(11))
 # Lone surrogates are what Python makes of a file's name or argument that is not UTF-8.
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=80)

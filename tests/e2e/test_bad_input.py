@@ -12,11 +12,12 @@ import struct
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -145,6 +146,13 @@ REFUSED: dict[str, tuple[Callable[[Image.Image], bytes], int, tuple[str, ...]]] 
         ("expected an image",),
     ),
 }
+
+
+def some_of(names: Iterable[str]) -> list[Any]:
+    """Every third by default, each costing a process of its own; all of them when there is time."""
+    return [pytest.param(name, marks=[pytest.mark.slow] if at % 3 else []) for at, name in enumerate(names)]
+
+
 NO_FACE: dict[str, Callable[[Image.Image], bytes]] = {
     "black.jpg": lambda _: encoded(Image.new("RGB", (300, 300)), "JPEG"),
     "noise.png": lambda _: encoded(
@@ -162,7 +170,7 @@ TAKEN: dict[str, Callable[[Image.Image], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", some_of(REFUSED))
 def test_a_file_that_is_no_picture(club: Cli, demo_photos: Path, tmp_path: Path, name: str) -> None:
     make, code, says = REFUSED[name]
     path = tmp_path / name
@@ -480,7 +488,10 @@ def with_full_disk(cli: Cli, max_file_bytes: int, *line: object) -> Printed:
     return Printed(done.returncode, done.stdout, done.stderr)
 
 
-@pytest.mark.parametrize("max_file_bytes", [0, 4096, 40_000])
+@pytest.mark.parametrize(
+    "max_file_bytes",
+    [pytest.param(0, marks=pytest.mark.slow), 4096, pytest.param(40_000, marks=pytest.mark.slow)],
+)
 def test_a_full_disk_for_the_records(club: Cli, tmp_path: Path, max_file_bytes: int) -> None:
     consent = club.json("consent", "list", "ana")[0]["id"]
     before = held(club)

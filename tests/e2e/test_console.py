@@ -104,6 +104,7 @@ def test_the_whole_story_by_mouse(stage: Stage, demo_photos: Path, group_photo: 
     assert not [path for path in data.rglob("*") if path.suffix in (".jpg", ".png", ".tmp")]
 
 
+@pytest.mark.slow
 def test_the_whole_story_without_scripts(stage: Stage, demo_photos: Path, group_photo: Path) -> None:
     page = stage.page(java_script_enabled=False)
     assert page.get_by_text("Use the camera").count() == 0
@@ -312,6 +313,7 @@ def test_every_page_is_accessible_and_fits(stage: Stage, demo_photos: Path, opti
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url
 
 
+@pytest.mark.slow
 def test_every_page_fits_a_phone(stage: Stage, demo_photos: Path) -> None:
     addresses = every_page(stage, demo_photos)
     page = stage.page(**PHONE)

@@ -65,6 +65,7 @@ def assert_whole(cli: Cli) -> None:
 POINTS = [pytest.param(FEW, id="few"), pytest.param(MANY, id="many", marks=pytest.mark.slow)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_points", POINTS)
 def test_enrol_killed(made_club: Path, club: Cli, demo_photos: Path, num_points: int) -> None:
     photos = [demo_photos / "obama3.jpg", demo_photos / "obama_partial_face.jpg"]

@@ -57,6 +57,7 @@ def test_the_first_start_shows_a_key_that_opens_everything_and_the_second_shows_
     assert empty("log", "verify").code == 0
 
 
+@pytest.mark.slow
 def test_for_people_the_greeting_can_be_pasted(empty: Cli) -> None:
     words = [word for word in command() if word != "--json"]
     environment = {**os.environ, **empty.environment()}
@@ -244,6 +245,7 @@ def test_without_the_extra_it_says_what_to_install(empty: Cli, tmp_path: Path) -
     assert "pip install 'assent[server]'" in str(error["message"])
 
 
+@pytest.mark.slow
 def test_listening_for_other_machines_is_said_aloud(empty: Cli) -> None:
     server = start(empty, "--host", "0.0.0.0")
     try:

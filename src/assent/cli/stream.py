@@ -129,6 +129,7 @@ def live_worker(
             help="URL that is told of each event, signed with ASSENT_WEBHOOK_SECRET.", show_default=False
         ),
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Watch the streams that were started, apart from the server. Ctrl-C ends it; the next worker goes on.
 
@@ -144,7 +145,10 @@ def live_worker(
         assent.warm_up()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: should_stop.set())
-        say(f"Worker {worker.name} watches up to {streams} streams (Ctrl-C stops it).")
+        if as_json:
+            print_json({"worker": worker.name, "max_streams": streams})
+        else:
+            say(f"Worker {worker.name} watches up to {streams} streams (Ctrl-C stops it).")
         worker.run(should_stop)
 
 

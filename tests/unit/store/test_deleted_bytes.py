@@ -180,6 +180,7 @@ def test_rotation_leaves_no_old_wrapped_key(records: Records, database_path: Pat
     assert set(files_holding(database_path.parent, gone).values()) == {0}
 
 
+@pytest.mark.slow
 def test_nothing_is_left_after_many_came_and_went(records: Records, database_path: Path) -> None:
     """Pages are split, merged and reused; secure_delete must hold through all of it."""
     choose = random.Random(5)

@@ -202,7 +202,7 @@ def rotate(folder: Path) -> None:
 
 
 WORKS = [
-    enrol_somebody,
+    pytest.param(enrol_somebody, marks=pytest.mark.slow),
     withdraw,
     rotate,
     pytest.param(enrol_again, marks=pytest.mark.slow),

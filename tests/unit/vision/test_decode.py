@@ -48,21 +48,30 @@ def webp_vp8x(width: int, height: int) -> bytes:
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (b"", "empty file"),
-        (b"\0", "cannot be decoded"),
-        (b"not an image at all" * 50, "cannot be decoded"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "cannot be decoded"),
-        (b"\xff\xd8\xff", "cannot be decoded"),
-        (encoded(flat(), "JPEG")[:300], "cannot be decoded"),
-        (encoded(Image.effect_noise((64, 64), 90), "JPEG")[:-900], "cannot be decoded"),
-        (encoded(Image.effect_noise((64, 64), 90), "PNG")[:-900], "cannot be decoded"),
-        (encoded(Image.effect_noise((64, 64), 90), "TIFF")[:-900], "cannot be decoded"),
-        (encoded(Image.effect_noise((64, 64), 90).convert("RGB"), "WEBP")[:-900], "cannot be decoded"),
-        (encoded(flat((1, 1)), "PNG"), "at least 16 x 16"),
-        (encoded(flat((4000, 3)), "PNG"), "at least 16 x 16"),
-        (encoded(flat((64, 64)), "ICO"), "cannot be decoded"),
+        pytest.param(b"", "empty file", id="empty"),
+        pytest.param(b"\0", "cannot be decoded", id="zero"),
+        pytest.param(b"not an image at all" * 50, "cannot be decoded", id="text"),
+        pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'/>", "cannot be decoded", id="svg"),
+        pytest.param(b"\xff\xd8\xff", "cannot be decoded", id="jpeg-marker"),
+        pytest.param(encoded(flat(), "JPEG")[:300], "cannot be decoded", id="jpeg-cut"),
+        pytest.param(
+            encoded(Image.effect_noise((64, 64), 90), "JPEG")[:-900], "cannot be decoded", id="jpeg-noise-cut"
+        ),
+        pytest.param(
+            encoded(Image.effect_noise((64, 64), 90), "PNG")[:-900], "cannot be decoded", id="png-cut"
+        ),
+        pytest.param(
+            encoded(Image.effect_noise((64, 64), 90), "TIFF")[:-900], "cannot be decoded", id="tiff-cut"
+        ),
+        pytest.param(
+            encoded(Image.effect_noise((64, 64), 90).convert("RGB"), "WEBP")[:-900],
+            "cannot be decoded",
+            id="webp-cut",
+        ),
+        pytest.param(encoded(flat((1, 1)), "PNG"), "at least 16 x 16", id="one-pixel"),
+        pytest.param(encoded(flat((4000, 3)), "PNG"), "at least 16 x 16", id="thin"),
+        pytest.param(encoded(flat((64, 64)), "ICO"), "cannot be decoded", id="icon"),
     ],
-    ids=lambda value: value if isinstance(value, str) else f"{len(value)}-bytes",
 )
 def test_unreadable(data: bytes, says: str) -> None:
     with pytest.raises(UnreadableImage, match=says) as caught:

@@ -66,7 +66,7 @@ class HealthAnswer(Shape):
     """That the server answers and its records can be read."""
 
     status: Literal["ok"]
-    version: str = Field(description="Of Assent.", examples=["0.2.0"])
+    version: str = Field(description="Of Assent.", examples=["0.3.0"])
     api: Literal["v1"]
     now: Time = Field(description="The server's clock.")
     max_image_bytes: int = Field(ge=1, description="Largest encoded image that is opened, bytes.")

@@ -60,9 +60,9 @@ def test_nothing_answers_without_a_key(api: Api) -> None:
     seen = 0
     for path, operations in rest_app(api.assent).openapi()["paths"].items():
         filled = path.replace("{seq}", "1").replace("{number}", "1")
-        for name in ("person", "collection"):
+        for name in ("person", "collection", "place"):
             filled = filled.replace(f"{{{name}}}", "ana")
-        for name in ("consent_id", "template_id", "review_id", "pair_id", "key_id"):
+        for name in ("consent_id", "template_id", "review_id", "pair_id", "key_id", "job_id"):
             filled = filled.replace(f"{{{name}}}", NOBODY)
         assert "{" not in filled
         for method in operations:

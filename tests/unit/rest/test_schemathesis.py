@@ -90,6 +90,7 @@ class Fuzzed:
             ],
             "seq": 1,
             "job_id": self._job(),
+            "place": self._place(),
             **self._pair(),
         }
 
@@ -133,6 +134,13 @@ class Fuzzed:
         self.api.assent.worker().work_once()
         assert self.api.ok("GET", f"/jobs/{job_id}")["state"] == "succeeded"
         return str(job_id)
+
+    def _place(self) -> str:
+        """One that is declared outside of this interface, which only reads places."""
+        places = self.api.assent.places
+        if "door" not in [summary.place.name for summary in places.list()]:
+            places.add("door", collection="club", responsible="Chess Club", notice="You are looked at here.")
+        return "door"
 
     def _pair(self) -> dict[str, str]:
         if not self.api.ok("GET", "/review-queue")["items"]:

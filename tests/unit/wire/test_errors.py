@@ -19,6 +19,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "GalleryBeyondEvidence": {"gallery_size": 2, "n_max": 1},
     "ScoreFileError": {"file": "scores.csv"},
     "UndecodableFrame": {"time_s": 1.0},
+    "NotEnoughMemory": {"needed_bytes": 5},
 }
 KINDS = sorted(
     (kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.AssentError)),

@@ -146,6 +146,7 @@ def test_screen_readers_find_nothing_wrong(browser, page_file, scheme):
     assert len(found["passes"]) > 15
 
 
+@pytest.mark.slow
 def test_dark_and_print_have_their_own_colours(browser, page_file):
     def colours(page: Page) -> tuple[str, str]:
         style = "getComputedStyle(document.body)"

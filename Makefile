@@ -41,7 +41,7 @@ demo: $(VENV)/.run  ## fetch models and photos, and run the main job on real pho
 	$(BIN)/assent demo --out build/demo
 
 test: $(VENV)/.dev  ## the whole suite
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 test-slow: $(VENV)/.dev  ## the suite with its long parts too
 	$(BIN)/python -m pytest --slow

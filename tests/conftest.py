@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from assent.vision.engine import FaceEngine
     from tests.builders import Clock
 
+# One thread for each process, those that tests start included: the suite runs as many processes as there are cores, and
+# threads that wait for work take time from them.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
 # The same examples every time: a failure can be repeated. `make test-slow` looks for new ones.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("searching", deadline=None, print_blob=True)
@@ -91,11 +96,11 @@ def models_dir() -> Path:
 
 @pytest.fixture(scope="session")
 def engine(models_dir: Path) -> FaceEngine:
-    """The default engine on two threads."""
+    """The default engine on one thread: the suite runs as many processes as there are cores."""
     from assent.models.store import ModelStore
     from assent.vision.engine import FaceEngine
 
-    return FaceEngine.open(ModelStore(models_dir), threads=2)
+    return FaceEngine.open(ModelStore(models_dir), threads=1)
 
 
 @pytest.fixture

@@ -48,7 +48,8 @@ class Cli:
 
     def environment(self) -> dict[str, str]:
         """The settings' variables."""
-        return {"ASSENT_DATA_DIR": str(self.data), "ASSENT_MODELS_DIR": str(self.models), **self.env}
+        folders = {"ASSENT_DATA_DIR": str(self.data), "ASSENT_MODELS_DIR": str(self.models)}
+        return {**folders, "ASSENT_THREADS": "1", **self.env}
 
     def __call__(self, *words: object) -> Printed:
         """Run one command line, whatever comes of it."""

@@ -76,6 +76,7 @@ def test_a_service_is_measured_and_reported(auditor, stub, people, tmp_path):
     assert not auditor.data.exists()
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_the_same(auditor, stub, people, tmp_path):
     words = ["audit", "verify", "--images", people, "--endpoint", stub.url, *map(str, QUICK), "--json"]
     whole = json.loads(auditor.ok(*words, "--work", tmp_path / "whole.work"))

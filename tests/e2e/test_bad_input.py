@@ -506,6 +506,7 @@ def test_a_full_disk_for_the_records(club: Cli, tmp_path: Path, max_file_bytes: 
     club.ok("person", "add", "jim")
 
 
+@pytest.mark.slow
 def test_a_full_disk_for_a_new_data_folder(tmp_path: Path) -> None:
     cli = Cli(tmp_path / "data", tmp_path / "models")
     for size in (0, 100, 20_000, 60_000):
@@ -515,6 +516,7 @@ def test_a_full_disk_for_a_new_data_folder(tmp_path: Path) -> None:
     assert not [path for path in tmp_path.rglob("*") if ".part" in path.name]
 
 
+@pytest.mark.slow
 def test_a_full_disk_for_pictures_and_exports(club: Cli, group_photo: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     printed = with_full_disk(club, 500_000, "search", group_photo, *SEARCH, "--annotate", out)

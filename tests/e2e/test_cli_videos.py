@@ -89,6 +89,7 @@ def test_jobs_are_listed_worked_on_shown_and_cancelled(
     assert club("jobs", "show", "00000000-0000-4000-8000-000000000000").code == 5
 
 
+@pytest.mark.slow
 def test_the_server_works_on_jobs_by_itself(club: Cli, short_clip: Path) -> None:
     key = make_key(club)
     with served(club) as server, server.rest(key) as rest:

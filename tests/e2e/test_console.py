@@ -133,6 +133,7 @@ def test_everyone_else_is_blurred_in_the_picture(stage: Stage, demo_photos: Path
     assert page.get_by_role("link", name="consent", exact=True).count() == 0, "a searcher sees no consents"
 
 
+@pytest.mark.slow
 def test_the_main_path_by_keyboard_alone(stage: Stage, demo_photos: Path, group_photo: Path) -> None:
     stage.assent.collections.create("club", purpose=PURPOSE, policy="strict")
     stage.enrol("ana", [demo_photos / "obama.jpg"])
@@ -171,6 +172,7 @@ def test_the_main_path_by_keyboard_alone(stage: Stage, demo_photos: Path, group_
     assert stage.assent.consents.list()[0].withdrawn_at is not None
 
 
+@pytest.mark.slow
 def test_photos_by_camera(stage: Stage, playwright: Playwright, demo_photos: Path, tmp_path: Path) -> None:
     stage.assent.collections.create("club", purpose=PURPOSE)
     agree(stage.assent, "ana")

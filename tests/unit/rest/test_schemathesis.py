@@ -172,7 +172,7 @@ def fuzzed(still: Api, demo_photos: Path, short_clip: Path) -> Fuzzed:
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
 def test_an_operation_is_as_it_says(fuzzed: Fuzzed, path: str, method: str, mode: GenerationMode) -> None:
-    fuzzed.run(path, method, mode, max_examples=5)
+    fuzzed.run(path, method, mode, max_examples=3)
 
 
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)

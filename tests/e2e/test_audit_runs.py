@@ -171,6 +171,7 @@ def test_our_engine_on_photographs(auditor, one_engine, demo_photos, tmp_path):
     assert not auditor.data.exists()
 
 
+@pytest.mark.slow
 def test_the_congress_experiment(auditor, one_engine, shared_data, tmp_path):
     data = small_congress(shared_data, tmp_path / "congress", 12, 20)
     out, sheet = tmp_path / "r.html", tmp_path / "sheet.png"

@@ -12,12 +12,11 @@ import struct
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -29,6 +28,9 @@ from assent.errors import ImageTooLarge
 from assent.service.images import load_image
 from tests.builders import agree, make_settings
 from tests.e2e.cli import PURPOSE, Cli, Printed
+
+# Each costs a process or two; the errors themselves have tests in the rooms that raise them.
+pytestmark = pytest.mark.slow
 
 ENROL = ("--person", "ana", "-c", "club")
 SEARCH = ("-c", "club", "-p", PURPOSE)
@@ -146,13 +148,6 @@ REFUSED: dict[str, tuple[Callable[[Image.Image], bytes], int, tuple[str, ...]]] 
         ("expected an image",),
     ),
 }
-
-
-def some_of(names: Iterable[str]) -> list[Any]:
-    """Every third by default, each costing a process of its own; all of them when there is time."""
-    return [pytest.param(name, marks=[pytest.mark.slow] if at % 3 else []) for at, name in enumerate(names)]
-
-
 NO_FACE: dict[str, Callable[[Image.Image], bytes]] = {
     "black.jpg": lambda _: encoded(Image.new("RGB", (300, 300)), "JPEG"),
     "noise.png": lambda _: encoded(
@@ -170,7 +165,7 @@ TAKEN: dict[str, Callable[[Image.Image], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("name", some_of(REFUSED))
+@pytest.mark.parametrize("name", REFUSED)
 def test_a_file_that_is_no_picture(club: Cli, demo_photos: Path, tmp_path: Path, name: str) -> None:
     make, code, says = REFUSED[name]
     path = tmp_path / name
@@ -488,10 +483,7 @@ def with_full_disk(cli: Cli, max_file_bytes: int, *line: object) -> Printed:
     return Printed(done.returncode, done.stdout, done.stderr)
 
 
-@pytest.mark.parametrize(
-    "max_file_bytes",
-    [pytest.param(0, marks=pytest.mark.slow), 4096, pytest.param(40_000, marks=pytest.mark.slow)],
-)
+@pytest.mark.parametrize("max_file_bytes", [0, 4096, 40_000])
 def test_a_full_disk_for_the_records(club: Cli, tmp_path: Path, max_file_bytes: int) -> None:
     consent = club.json("consent", "list", "ana")[0]["id"]
     before = held(club)
@@ -506,7 +498,6 @@ def test_a_full_disk_for_the_records(club: Cli, tmp_path: Path, max_file_bytes: 
     club.ok("person", "add", "jim")
 
 
-@pytest.mark.slow
 def test_a_full_disk_for_a_new_data_folder(tmp_path: Path) -> None:
     cli = Cli(tmp_path / "data", tmp_path / "models")
     for size in (0, 100, 20_000, 60_000):
@@ -516,7 +507,6 @@ def test_a_full_disk_for_a_new_data_folder(tmp_path: Path) -> None:
     assert not [path for path in tmp_path.rglob("*") if ".part" in path.name]
 
 
-@pytest.mark.slow
 def test_a_full_disk_for_pictures_and_exports(club: Cli, group_photo: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     printed = with_full_disk(club, 500_000, "search", group_photo, *SEARCH, "--annotate", out)

@@ -287,11 +287,12 @@ def every_page(stage: Stage, demo_photos: Path) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
         pytest.param({}, id="desktop, light"),
-        pytest.param({**PHONE, "color_scheme": "dark"}, id="phone, dark", marks=pytest.mark.slow),
+        pytest.param({**PHONE, "color_scheme": "dark"}, id="phone, dark"),
     ],
 )
 def test_every_page_is_accessible_and_fits(stage: Stage, demo_photos: Path, options: dict[str, Any]) -> None:

@@ -68,6 +68,7 @@ def brightness(page: Page, which: int, at_s: float) -> list[float]:
     return found
 
 
+@pytest.mark.slow
 def test_a_video_from_upload_to_download_by_mouse_and_keyboard(
     stage: Stage, shared_data: Path, tmp_path: Path
 ) -> None:

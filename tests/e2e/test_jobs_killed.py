@@ -75,6 +75,7 @@ def finish(assent: Assent, job_id: str) -> None:
             time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_a_killed_workers_job_is_done_by_another(club: Cli, engine: FaceEngine, long_clip: Path) -> None:
     with opened(club, engine) as assent:
         job = assent.jobs.submit("timeline", long_clip.read_bytes(), options=HERE)

@@ -197,8 +197,9 @@ def add_somebody(folder: Path) -> None:
         assent.people.add("dan")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-@pytest.mark.parametrize("is_first", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("is_first", [True, False])
 def test_killed_at_any_step_of_signing_it_goes_on_by_itself(
     is_first: bool, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

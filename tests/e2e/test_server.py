@@ -221,6 +221,7 @@ def run_to_end(cli: Cli, *words: object, env: dict[str, str] | None = None) -> t
     return done.returncode, json.loads(line)
 
 
+@pytest.mark.slow
 def test_what_keeps_it_from_starting_is_said_in_a_line(empty: Cli, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         code, error = run_to_end(empty, "--port", taken.getsockname()[1])

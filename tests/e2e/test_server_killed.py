@@ -165,7 +165,9 @@ def check(cli: Cli, engine: FaceEngine, book: Book, photo: bytes, kept: list[Che
         assert book.sealed[ref] in files["records.sqlite3"]  # the look above finds what is there
 
 
-@pytest.mark.parametrize("num_kills", [2, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "num_kills", [pytest.param(2, marks=pytest.mark.slow), pytest.param(50, marks=pytest.mark.slow)]
+)
 def test_killed_under_load(club: Cli, engine: FaceEngine, demo_photos: Path, num_kills: int) -> None:
     photo = (demo_photos / "obama3.jpg").read_bytes()
     key = make_key(club)

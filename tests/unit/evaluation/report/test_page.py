@@ -133,7 +133,8 @@ def open_page(browser: Browser, path: Path, **options: Any) -> Page:
     return page
 
 
-@pytest.mark.parametrize("scheme", [pytest.param("light", marks=pytest.mark.slow), "dark"])
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_screen_readers_find_nothing_wrong(browser, page_file, scheme):
     """axe-core: contrast, headings, tables, names, landmarks."""
     from axe_core_python.sync_playwright import Axe

@@ -19,6 +19,9 @@ from tests.e2e.cli import Cli
 from tests.unit.evaluation.paper import paper, write_people
 from tests.unit.evaluation.runs.builders import RekognitionStub, serving
 
+# Processes and whole stories; by default the rooms behind them are tried, and all of this with `make test-slow`.
+pytestmark = pytest.mark.slow
+
 AWS = {
     "AWS_ACCESS_KEY_ID": "key",
     "AWS_SECRET_ACCESS_KEY": "secret",
@@ -76,7 +79,6 @@ def test_a_service_is_measured_and_reported(auditor, stub, people, tmp_path):
     assert not auditor.data.exists()
 
 
-@pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_the_same(auditor, stub, people, tmp_path):
     words = ["audit", "verify", "--images", people, "--endpoint", stub.url, *map(str, QUICK), "--json"]
     whole = json.loads(auditor.ok(*words, "--work", tmp_path / "whole.work"))
@@ -171,7 +173,6 @@ def test_our_engine_on_photographs(auditor, one_engine, demo_photos, tmp_path):
     assert not auditor.data.exists()
 
 
-@pytest.mark.slow
 def test_the_congress_experiment(auditor, one_engine, shared_data, tmp_path):
     data = small_congress(shared_data, tmp_path / "congress", 12, 20)
     out, sheet = tmp_path / "r.html", tmp_path / "sheet.png"

@@ -261,6 +261,7 @@ def test_a_wrong_word_about_a_collection(club: Cli, command: tuple[str, ...], co
 # --- photos
 
 
+@pytest.mark.slow
 def test_several_photos_are_enrolled_each_on_its_own(empty: Cli, club: Cli, demo_photos: Path) -> None:
     photos = [demo_photos / "obama3.jpg", demo_photos / "obama.jpg", demo_photos / "obama_partial_face.jpg"]
     broken = club.data.parent / "broken.jpg"
@@ -356,6 +357,7 @@ def test_one_unreadable_photo_does_not_lose_the_answers_of_the_others(club: Cli,
     assert len(answered["faces"]) == 2
 
 
+@pytest.mark.slow
 def test_only_candidates_are_visible_in_annotated_pictures(
     club: Cli, group_photo: Path, demo_photos: Path, tmp_path: Path
 ) -> None:
@@ -398,6 +400,7 @@ def test_an_original_is_never_overwritten(club: Cli, demo_photos: Path, tmp_path
     assert club.json("log", "show") == log  # refused before anybody was searched
 
 
+@pytest.mark.slow
 def test_verification_exits_with_its_answer(club: Cli, demo_photos: Path) -> None:
     ana = ("--person", "ana", *SEARCH)
     assert club.ok("verify", demo_photos / "obama3.jpg", *ana).startswith("match: similarity ")
@@ -415,6 +418,7 @@ def test_verification_exits_with_its_answer(club: Cli, demo_photos: Path) -> Non
     assert beyond.code == 8
 
 
+@pytest.mark.slow
 def test_detection_says_where_and_how_good(club: Cli, group_photo: Path, tmp_path: Path) -> None:
     blank = tmp_path / "blank.png"
     Image.new("RGB", (64, 64)).save(blank)
@@ -574,6 +578,7 @@ def process(cli: Cli, *line: object, stdin: bytes | None = None) -> subprocess.C
     )
 
 
+@pytest.mark.slow
 def test_the_program_answers_on_standard_output_alone(club: Cli, group_photo: Path, tmp_path: Path) -> None:
     done = process(club, "search", group_photo, *SEARCH, "--json", "--annotate", tmp_path / "out")
     assert (done.returncode, done.stderr) == (0, b"")
@@ -583,6 +588,7 @@ def test_the_program_answers_on_standard_output_alone(club: Cli, group_photo: Pa
         assert picture.size == (1000, 600)
 
 
+@pytest.mark.slow
 def test_the_program_refuses_in_one_line(club: Cli, tmp_path: Path) -> None:
     odd = os.fsdecode(os.fsencode(tmp_path) + b"/odd\xff\n\x1b[2J.jpg")
     Path(odd).write_bytes(b"nothing")
@@ -596,12 +602,14 @@ def test_the_program_refuses_in_one_line(club: Cli, tmp_path: Path) -> None:
     assert json.loads(done.stderr)["photo"] == odd
 
 
+@pytest.mark.slow
 def test_the_program_reads_a_pipe(club: Cli, group_photo: Path) -> None:
     done = process(club, "detect", "/dev/stdin", "--json", stdin=group_photo.read_bytes())
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)[0]["faces"]) == 2
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_gets_no_traceback(club: Cli) -> None:
     command = f"{sys.executable} -m assent log show --json | head -c 1; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(

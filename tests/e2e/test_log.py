@@ -21,6 +21,9 @@ from tests.builders import Clock, agree
 from tests.e2e.cli import Cli
 from tests.unit.store.killing import killed_at_every_step
 
+# Processes and whole stories; by default the rooms behind them are tried, and all of this with `make test-slow`.
+pytestmark = pytest.mark.slow
+
 NUM_ENTRIES = 9
 
 
@@ -197,7 +200,6 @@ def add_somebody(folder: Path) -> None:
         assent.people.add("dan")
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 @pytest.mark.parametrize("is_first", [True, False])
 def test_killed_at_any_step_of_signing_it_goes_on_by_itself(

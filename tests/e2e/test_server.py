@@ -23,6 +23,9 @@ from tests.builders import make_settings
 from tests.e2e.cli import PURPOSE, Cli
 from tests.e2e.servers import Key, Served, command, make_key, numbered, served, start
 
+# Processes and whole stories; by default the rooms behind them are tried, and all of this with `make test-slow`.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def house(
@@ -57,7 +60,6 @@ def test_the_first_start_shows_a_key_that_opens_everything_and_the_second_shows_
     assert empty("log", "verify").code == 0
 
 
-@pytest.mark.slow
 def test_for_people_the_greeting_can_be_pasted(empty: Cli) -> None:
     words = [word for word in command() if word != "--json"]
     environment = {**os.environ, **empty.environment()}
@@ -221,7 +223,6 @@ def run_to_end(cli: Cli, *words: object, env: dict[str, str] | None = None) -> t
     return done.returncode, json.loads(line)
 
 
-@pytest.mark.slow
 def test_what_keeps_it_from_starting_is_said_in_a_line(empty: Cli, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         code, error = run_to_end(empty, "--port", taken.getsockname()[1])
@@ -246,7 +247,6 @@ def test_without_the_extra_it_says_what_to_install(empty: Cli, tmp_path: Path) -
     assert "pip install 'assent[server]'" in str(error["message"])
 
 
-@pytest.mark.slow
 def test_listening_for_other_machines_is_said_aloud(empty: Cli) -> None:
     server = start(empty, "--host", "0.0.0.0")
     try:

@@ -169,7 +169,13 @@ def fuzzed(still: Api, demo_photos: Path, short_clip: Path) -> Fuzzed:
     return Fuzzed(still, demo_photos, short_clip)
 
 
-@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+@pytest.mark.parametrize(
+    "mode",
+    [
+        pytest.param(mode, id=mode.value, marks=[pytest.mark.slow] if mode is GenerationMode.NEGATIVE else [])
+        for mode in GenerationMode
+    ],
+)
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
 def test_an_operation_is_as_it_says(fuzzed: Fuzzed, path: str, method: str, mode: GenerationMode) -> None:
     fuzzed.run(path, method, mode, max_examples=3)

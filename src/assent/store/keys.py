@@ -101,7 +101,7 @@ class KeyFile:
         """How many keys of this store the file has: 1, or 2 in the middle of a rotation."""
         return sum(entry.store_id == store_id for entry in self._read())
 
-    def _read(self) -> list[MasterKey]:
+    def _read(self, *, attempts: int = 5) -> list[MasterKey]:
         """The entries. Raises ``KeyMissing`` where they cannot be had."""
         try:
             mode = self.path.stat().st_mode & 0o777
@@ -124,6 +124,10 @@ class KeyFile:
         try:
             return _parse(json.loads(text))
         except (ValueError, KeyError, TypeError):
+            if not text.strip("\0") and attempts > 1:
+                return self._read(
+                    attempts=attempts - 1
+                )  # an old file, replaced and overwritten while it was read
             raise _garbled(self.path) from None  # a JSON error carries the text, and the text is the key
 
     def _write(self, entries: list[MasterKey]) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
-from assent.errors import StoreUnavailable
+from assent.errors import KeyMissing, StoreUnavailable
 from assent.store import database
 from assent.store.crypto import Vault, new_key
 from assent.store.faults import translated, translated_files
@@ -286,7 +286,16 @@ def _open_vault(
             row = connection.execute(sa.select(store)).one_or_none()
             if row is None:
                 return _first_vault(connection, key_file, clock())
-    return key_file.vault(row.store_id, row.master_key_id, row.key_check)
+    while True:
+        try:
+            return key_file.vault(row.store_id, row.master_key_id, row.key_check)
+        except KeyMissing:
+            # Another process may have rotated the keys since the row was read: then the records name another one now.
+            with engine.connect().execution_options(assent_reading=True) as connection:
+                now = connection.execute(sa.select(store)).one()
+            if now.master_key_id == row.master_key_id:
+                raise
+            row = now
 
 
 def _first_vault(connection: Connection, key_file: KeyFile, now: datetime) -> Vault:

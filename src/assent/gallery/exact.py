@@ -104,8 +104,7 @@ class ExactIndex:
 
     def load(self, path: Path, seal: Seal, saved: Saved) -> None:
         """Add what a file holds (see ``Index.load``)."""
-        rows = load_rows(path, seal, saved, dim=self._dim)
-        self.add(rows.keys, rows.templates, expires_s=rows.expires_s)
+        load_rows(self, path, seal, saved)
 
     def verify(self) -> None:
         """Whether the keys are in order and the templates whole (see ``Index.verify``)."""

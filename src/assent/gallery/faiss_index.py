@@ -183,9 +183,11 @@ class FaissIndex:
     def batches(self, prefix: str = "") -> Iterator[Rows]:
         """What is held (see ``Index.batches``)."""
         with self._lock:
-            segments, opened = self._segments, self._open.held()
-        wanted = begin_with(opened.keys, prefix)
-        yield Rows(opened.keys[wanted], opened.templates[wanted], opened.expires_s[wanted])
+            segments = self._segments
+            opened = [segment.held() for segment in segments if isinstance(segment, OpenSegment)]
+        for rows in opened:
+            wanted = begin_with(rows.keys, prefix)
+            yield Rows(rows.keys[wanted], rows.templates[wanted], rows.expires_s[wanted])
         for segment in segments:
             if isinstance(segment, CodedSegment):
                 yield from segment.batches(prefix)
@@ -196,8 +198,7 @@ class FaissIndex:
 
     def load(self, path: Path, seal: Seal, saved: Saved) -> None:
         """Add what a file holds (see ``Index.load``)."""
-        rows = load_rows(path, seal, saved, dim=self._dim)
-        self.add(rows.keys, rows.templates, expires_s=rows.expires_s)
+        load_rows(self, path, seal, saved)
 
     def verify(self) -> None:
         """Whether codes and templates agree (see ``Index.verify``)."""
@@ -250,10 +251,12 @@ class FaissIndex:
 
     def _mergeable(self) -> Sequence[Segment]:
         """Full open segments; or small coded ones of one size, or one that is mostly gone."""
-        full = [segment for segment in self._segments if isinstance(segment, OpenSegment)]
+        with self._lock:
+            segments, opened = self._segments, self._open
+        full = [segment for segment in segments if isinstance(segment, OpenSegment)]
         if len(full) > 1:
-            return [segment for segment in full if segment is not self._open]
-        coded = [segment for segment in self._segments if isinstance(segment, CodedSegment)]
+            return [segment for segment in full if segment is not opened]
+        coded = [segment for segment in segments if isinstance(segment, CodedSegment)]
         by_size: dict[int, list[CodedSegment]] = {}
         for segment in coded:
             if len(segment) < (1 - _GONE_SHARE) * segment.num_rows:

@@ -21,13 +21,14 @@ def save_rows(index: Index, path: Path, seal: Seal, *, prefix: str) -> Saved:
     return write_snapshot(path, seal, blocks(), dim=index.dim)
 
 
-def load_rows(path: Path, seal: Seal, saved: Saved, *, dim: int) -> Rows:
-    """The rows of a file, all of it checked (see ``Index.load``)."""
-    return read_rows(path, seal, count=saved.count, sha256=saved.sha256, dim=dim)
+def load_rows(index: Index, path: Path, seal: Seal, saved: Saved) -> None:
+    """Add a file's rows to an index, all of it checked before (see ``Index.load``)."""
+    rows = read_rows(path, seal, saved, dim=index.dim)
+    index.add(rows.keys, rows.templates, expires_s=rows.expires_s)
 
 
-def read_rows(path: Path, seal: Seal, *, count: int, sha256: str, dim: int) -> Rows:
-    """The rows of a file that has so many and this digest, all of it checked. Raises ``SnapshotUnusable``."""
-    blocks = list(read_snapshot(path, seal, Saved(count, sha256), dim=dim))
+def read_rows(path: Path, seal: Seal, saved: Saved, *, dim: int) -> Rows:
+    """The rows of a file, all of it checked. Raises ``SnapshotUnusable``."""
+    blocks = list(read_snapshot(path, seal, saved, dim=dim))
     keys, templates, expires_s = (np.concatenate(column) for column in zip(*blocks, strict=True))
     return Rows(keys, templates, expires_s)

@@ -67,22 +67,25 @@ class _Live:
 
     def __init__(self, expires_s: Float64) -> None:
         self.expires_s = expires_s
-        self._known: tuple[float, float, int, UInt8] | None = None
+        self._num_ended = 0
+        self._known: tuple[float, float, int, UInt8, int] | None = None
 
     def at(self, now_s: float) -> tuple[int, UInt8]:
         """How many, and a bit for each row, least significant first."""
-        known = self._known
-        if known is None or not known[0] <= now_s < known[1]:
+        # Read before what it counts: who ends meanwhile makes what is remembered here old at once.
+        num_ended, known = self._num_ended, self._known
+        if known is None or known[4] != num_ended or not known[0] <= now_s < known[1]:
             live = self.expires_s > now_s
             until_s = float(np.min(self.expires_s, where=live, initial=math.inf))
-            known = (now_s, until_s, int(np.count_nonzero(live)), np.packbits(live, bitorder="little"))
+            bits = np.packbits(live, bitorder="little")
+            known = (now_s, until_s, int(np.count_nonzero(live)), bits, num_ended)
             self._known = known
         return known[2], known[3]
 
     def end(self, rows: Int64) -> None:
         """These are gone."""
         self.expires_s[rows] = -math.inf
-        self._known = None
+        self._num_ended += 1
 
 
 class OpenSegment:
@@ -217,8 +220,15 @@ class CodedSegment:
 
     def held(self, part: slice = slice(None)) -> Rows:
         """What is held, by key."""
-        at = np.flatnonzero(self._held[part]) + (part.start or 0)
-        return Rows(self._keys[at], self._originals.read(at), self._live.expires_s[at])
+        at, templates = self._whole(np.flatnonzero(self._held[part]) + (part.start or 0))
+        return Rows(self._keys[at], templates, self._live.expires_s[at])
+
+    def _whole(self, rows: Int64) -> tuple[Int64, Float32]:
+        """These rows and their templates, but of those that ended while they were read."""
+        templates = self._originals.read(rows)
+        # ``end`` marks a row before it overwrites it
+        kept = self._held[rows]
+        return (rows, templates) if kept.all() else (rows[kept], templates[kept])
 
     def batches(self, prefix: str) -> Iterator[Rows]:
         """What is held under keys that begin so, some thousands at a time."""
@@ -247,8 +257,10 @@ class CodedSegment:
     def check(self) -> None:
         """Whether codes and templates agree. Raises ``IndexUnavailable``."""
         for start in range(0, self.num_rows, 65536):
-            at = np.flatnonzero(self._held[start : start + 65536]) + start
-            error = self._originals.read(at) - self._mean - self._codes[at] * self._step - self._low
+            held = np.flatnonzero(self._held[start : start + 65536]) + start
+            codes = self._codes[held]
+            at, templates = self._whole(held)
+            error = templates - self._mean - codes[np.searchsorted(held, at)] * self._step - self._low
             if not np.all(np.linalg.norm(error, axis=1) <= self._max_error * 1.01 + 1e-6):
                 raise IndexUnavailable(
                     "codes and templates of an index disagree; make it anew from the records"

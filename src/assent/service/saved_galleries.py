@@ -16,7 +16,7 @@ import numpy as np
 
 from assent.calibration.profile import ReferenceKind
 from assent.errors import IndexUnavailable, SnapshotUnusable
-from assent.gallery import Index, Rows, Seal
+from assent.gallery import Index, Rows, Saved, Seal
 from assent.gallery.saving import read_rows, save_rows
 from assent.store.records import Records
 from assent.store.snapshots import PARTS, PersonEntry, SnapshotRecord
@@ -79,8 +79,7 @@ class SavedGalleries:
             read = read_rows(
                 self._path(record.id),
                 _seal(record, collection),
-                count=record.num_rows,
-                sha256=record.sha256,
+                Saved(record.num_rows, record.sha256),
                 dim=collection.dim,
             )
             kept = ~np.isin(read.keys, np.array([key.encode() for key in changed], np.bytes_))

@@ -190,3 +190,36 @@ def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
         index.add(names(20), unit_templates(20, 16), expires_s=np.full(20, np.inf))
     monkeypatch.undo()
     assert len(index) == 0
+
+
+def test_who_leaves_while_a_segment_is_read_is_not_in_what_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A merge and a save read without holding removals up; what was overwritten meanwhile is no template."""
+    index = FaissIndex(16, folder=tmp_path, threads=1, open_rows=10)
+    index.add(names(100), unit_templates(100, 16), expires_s=np.full(100, np.inf))
+    [segment] = [item for item in index._segments if isinstance(item, CodedSegment)]
+    read, leaving = FileOriginals.read, iter(["k000007", "k000008"])
+
+    def read_late(self: FileOriginals, at: Any) -> Any:
+        index.remove([next(leaving)])
+        return read(self, at)
+
+    monkeypatch.setattr(FileOriginals, "read", read_late)
+    held = segment.held()
+    assert held.keys.tolist() == [name.encode() for name in names(100) if name != "k000007"]
+    np.testing.assert_allclose(np.linalg.norm(held.templates, axis=1), 1, atol=1e-5)
+    segment.check()
+    assert next(leaving, None) is None
+
+
+def test_a_full_part_that_is_not_coded_yet_is_in_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FaissIndex, "_merge_in_background", lambda _self: None)
+    index = FaissIndex(16, threads=1, open_rows=10)
+    rows = unit_templates(12, 16)
+    for start in range(0, 12, 4):
+        index.add(names(4, start), rows[start : start + 4], expires_s=np.full(4, np.inf))
+    assert len(index._segments) == 2
+    assert sorted(key for batch in index.batches() for key in batch.keys.tolist()) == [
+        name.encode() for name in names(12)
+    ]

@@ -180,6 +180,15 @@ def test_events_end_by_themselves_and_with_a_shorter_retention(records: Records,
         assert come(tx, who).seq == 3  # no number comes twice
 
 
+def test_of_many_events_the_first_or_the_last(records: Records) -> None:
+    with records.transaction() as tx:
+        declare(tx)
+        who = agree(tx, "p-1", place_names=["door"]).person_id
+        seqs = [come(tx, who).seq for _ in range(4)]
+        assert [item.seq for item in tx.live_events("door", limit=3)] == seqs[:3]
+        assert [item.seq for item in tx.live_events("door", limit=3, newest=True)] == seqs[1:]
+
+
 @pytest.mark.parametrize("which", ["named", "enrolled"])
 def test_a_no_takes_the_persons_events_along(records: Records, which: str) -> None:
     """Whether the consent that names the place ends or the one under the photos: nobody's coming and going stays."""

@@ -143,6 +143,7 @@ class LiveSource:
         """Read until the source is lost; True where it was a file and is at its end."""
         settings = self._settings
         while True:
+            num_before = self._status.num_frames
             with self._address.open(open_s=settings.open_s, read_s=settings.read_s) as container:
                 if not container.streams.video:
                     raise SourceUnavailable("it has no video; check the address")
@@ -153,6 +154,8 @@ class LiveSource:
                 return False
             if not settings.is_looped or self._stop.is_set():
                 return not self._stop.is_set()
+            if self._status.num_frames == num_before:
+                raise SourceUnavailable("no picture of it can be decoded; give another file")
 
     def _read(self, container: av.container.InputContainer, stream: VideoStream) -> None:
         pace = _Pace(self._settings, is_file=self._address.is_file, wait=self._stop.wait)

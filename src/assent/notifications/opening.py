@@ -13,11 +13,6 @@ from assent.notifications.sns import Topic
 from assent.notifications.webhook import Webhook
 
 
-def is_mapped(settings: Settings, topic: str) -> bool:
-    """Whether the settings say where this topic's notices go."""
-    return topic in settings.notifications
-
-
 def open_output(settings: Settings, stream: str) -> Notifier:
     """Where the records of a stream processor go; nothing is opened or asked yet.
 
@@ -38,10 +33,20 @@ def open_output(settings: Settings, stream: str) -> Notifier:
         return DataStream(stream, settings.kinesis_endpoint)
     if where.startswith("file:"):
         return Lines(Path(where.removeprefix("file:")))
-    return _webhook(settings, where, "ASSENT_STREAM_OUTPUTS")
+    return open_webhook(settings, where, "ASSENT_STREAM_OUTPUTS")
 
 
-def _webhook(settings: Settings, url: str, variable: str) -> Webhook:
+def open_webhook(settings: Settings, url: str, variable: str) -> Webhook:
+    """The webhook of an address; nothing is opened or asked yet.
+
+    Args:
+        settings: the operator's, with what it is signed with.
+        url: of http or https.
+        variable: where the address was given, for the error.
+
+    Raises:
+        UsageError: another address, or nothing to sign with.
+    """
     if not url.startswith(("https://", "http://")):
         raise UsageError(f"expected a webhook's URL (https://...) in {variable}, got another word")
     if settings.webhook_secret is None:
@@ -62,4 +67,4 @@ def open_notifier(settings: Settings, topic: str) -> Notifier:
         )
     if where == "sns":
         return Topic(topic, settings.sns_endpoint, settings.sns_region)
-    return _webhook(settings, where, "ASSENT_NOTIFICATIONS")
+    return open_webhook(settings, where, "ASSENT_NOTIFICATIONS")

@@ -124,11 +124,13 @@ class Health:
         )
 
     def _rate(self, moments_s: deque[float]) -> float:
-        lately = [moment for moment in moments_s if moment > self._now_s - _RATE_OVER_S]
+        # A copy, made at once: the run adds to it from another thread.
+        lately = [moment for moment in tuple(moments_s) if moment > self._now_s - _RATE_OVER_S]
         if len(lately) < 2 or lately[-1] == lately[0]:
             return 0.0
         return round((len(lately) - 1) / (lately[-1] - lately[0]), 2)
 
 
 def _percentile_ms(values_s: deque[float], percent: float) -> float | None:
-    return None if not values_s else round(float(np.percentile(np.array(values_s), percent)) * 1000, 1)
+    values = tuple(values_s)  # at once, as in ``_rate``
+    return None if not values else round(float(np.percentile(np.array(values), percent)) * 1000, 1)

@@ -9,15 +9,12 @@ from __future__ import annotations
 import json
 import logging
 import threading
-import time
 from types import TracebackType
 from typing import Final, Self
 
-from assent.config import Settings
-from assent.errors import AssentError, UsageError
-from assent.live.pauses import Pauses
+from assent.errors import AssentError
+from assent.live.pauses import Pauses, wait_out
 from assent.notifications import NotDelivered, Notifier
-from assent.notifications.webhook import Webhook
 from assent.service.context import Context
 from assent.service.liverecords import event_json
 from assent.store.live import LiveEvent
@@ -25,19 +22,6 @@ from assent.store.live import LiveEvent
 _log = logging.getLogger("assent.live")
 
 _LOOK_S: Final = 0.5
-
-
-def webhook_of(settings: Settings, url: str) -> Webhook:
-    """The webhook of an address.
-
-    Raises:
-        UsageError: no address of http or https, or nothing to sign with.
-    """
-    if not url.startswith(("https://", "http://")):
-        raise UsageError("expected a webhook's URL (https://...), got another; give one")
-    if settings.webhook_secret is None:
-        raise UsageError("webhooks are signed; set ASSENT_WEBHOOK_SECRET to a long random text")
-    return Webhook(url, settings.webhook_secret.get_secret_value().encode())
 
 
 class WebhookTeller:
@@ -85,17 +69,10 @@ class WebhookTeller:
             if is_last:
                 return
             if pause_s is not None:
-                self._wait_out(pause_s)
+                wait_out(self._wake, pause_s, is_over=lambda: self._is_ending)
             else:
                 self._wake.wait(_LOOK_S)
                 self._wake.clear()
-
-    def _wait_out(self, pause_s: float) -> None:
-        """News is no reason to try a webhook sooner that is down; the end of the run is."""
-        end_s = time.monotonic() + pause_s
-        while not self._is_ending and (left_s := end_s - time.monotonic()) > 0:
-            self._wake.wait(left_s)
-            self._wake.clear()
 
     def _tell_all(self) -> float | None:
         """How long to wait before trying again; None where nothing is owed."""

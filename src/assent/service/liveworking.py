@@ -29,7 +29,6 @@ from assent.store.streams import StreamRecord, StreamState
 _log = logging.getLogger("assent.live")
 
 _LOOK_S: Final = 0.5
-_RENEW_S: Final = 2.0
 _LEASE: Final = timedelta(seconds=10)
 
 

@@ -17,12 +17,13 @@ from assent.live.preview import Preview, as_jpeg
 from assent.live.source import LiveSource
 from assent.live.values import Captured, Hit, PictureState, SourceState
 from assent.live.watching import PictureWatch
+from assent.notifications import open_webhook
 from assent.service.context import Context
 from assent.service.guarding import recording_refusals
 from assent.service.livehealth import Health, HerePerson, LiveStatus
 from assent.service.liveoptions import LiveOptions
 from assent.service.liverecords import LiveRecords, event_json
-from assent.service.livetelling import WebhookTeller, webhook_of
+from assent.service.livetelling import WebhookTeller
 from assent.service.placegallery import PlaceGallery, gallery_of
 from assent.store.access import Role
 from assent.store.live import LiveEvent
@@ -92,7 +93,7 @@ def open_live(
     """
     ctx.require(Role.SEARCHER)
     chosen = options or LiveOptions()
-    webhook = None if chosen.webhook is None else webhook_of(ctx.settings, chosen.webhook)
+    webhook = None if chosen.webhook is None else open_webhook(ctx.settings, chosen.webhook, "--webhook")
     with ctx.records.reading() as tx:
         record = tx.place(place)
         if source is None:

@@ -154,13 +154,16 @@ class Places:
         with self._ctx.records.reading() as tx:
             return self._summary(tx, tx.place(name))
 
-    def events(self, name: str, *, after: int = 0, limit: int = 1000) -> tuple[LiveEvent, ...]:
+    def events(
+        self, name: str, *, after: int = 0, limit: int = 1000, newest: bool = False
+    ) -> tuple[LiveEvent, ...]:
         """What was seen at one place and has not ended, oldest first; there is no asking across places.
 
         Args:
             name: the place.
             after: only events with a greater number; 0 for the beginning.
             limit: at most so many.
+            newest: where there are more, the last ones instead of the first; still oldest first.
 
         Raises:
             Forbidden: the caller is no searcher.
@@ -168,7 +171,7 @@ class Places:
         """
         self._ctx.require(Role.SEARCHER)
         with self._ctx.records.reading() as tx:
-            return tuple(tx.live_events(name, after_seq=after, limit=limit))
+            return tuple(tx.live_events(name, after_seq=after, limit=limit, newest=newest))
 
     def _summary(self, tx: Reading, place: PlaceRecord) -> PlaceSummary:
         num_agreed = len(tx.agreed_people(place.id))

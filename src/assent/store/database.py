@@ -199,7 +199,7 @@ def scrub(engine: Engine, *, wait_s: float) -> bool:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql(
             "VACUUM (SKIP_LOCKED) templates, user_vectors, person_keys, collections, people, store, jobs, job_matches, "
-            "job_outputs"
+            "job_outputs, live_events, place_cameras, gallery_snapshots"
         )
     return True
 

@@ -109,6 +109,7 @@ class LiveReads(PlaceReads):
         limit: int = 1000,
         only_owed: bool = False,
         camera: str | None = None,
+        newest: bool = False,
     ) -> list[LiveEvent]:
         """A place's events that have not ended, oldest first.
 
@@ -118,6 +119,7 @@ class LiveReads(PlaceReads):
             limit: at most so many.
             only_owed: only those the webhook has to be told of.
             camera: only this one's; all by default.
+            newest: where there are more than ``limit``, the last ones instead of the first; still oldest first.
 
         Raises:
             NotFound: no place has this name.
@@ -131,7 +133,10 @@ class LiveReads(PlaceReads):
             query = query.where(live_events.c.is_owed)
         if camera is not None:
             query = query.where(live_events.c.camera == camera)
-        return [_event(row) for row in self._connection.execute(query).mappings()]
+        if newest:
+            query = query.order_by(None).order_by(live_events.c.seq.desc())
+        found = [_event(row) for row in self._connection.execute(query).mappings()]
+        return found[::-1] if newest else found
 
     def last_live_event(self, place_name: str) -> int:
         """The number of a place's newest event, kept or gone; 0 before the first. Raises ``NotFound``."""

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from assent.errors import AssentError
-from assent.live.pauses import Pauses
+from assent.live.pauses import Pauses, wait_out
 from assent.notifications import NotDelivered, Notifier, open_output
 from assent.service.context import Context
 from assent.service.living import Sighting
@@ -87,8 +87,11 @@ class StreamOutput:
                 pause_s = pauses.next_s()
             if is_last:
                 return
-            self._changed.wait(pause_s)
-            self._changed.clear()
+            if pause_s is not None:
+                wait_out(self._changed, pause_s, is_over=lambda: self._is_ending)
+            else:
+                self._changed.wait()
+                self._changed.clear()
 
     def _send_all(self) -> None:
         while self._waiting:

@@ -41,7 +41,7 @@ def stream(visit: Visit) -> Response:
         place=summary.place,
         problem=summary.problem,
         facts=_facts(visit, found.name),
-        events=visit.assent.places.events(found.place)[-20:][::-1],
+        events=visit.assent.places.events(found.place, limit=20, newest=True)[::-1],
     )
 
 

@@ -132,11 +132,8 @@ def identify(
     is_lfw = samples.groups == "lfw"
     everybody = _profile(engine, samples)
     others = _profile(engine, samples.take(is_lfw))
-    old = [
-        image
-        for image in congress_images(data_dir, born_from=0)
-        if image.image_id not in {known.image_id for known in congress_images(data_dir, born_from=BORN_FROM)}
-    ]
+    recent = {image.image_id for image in congress_images(data_dir, born_from=BORN_FROM)}
+    old = [image for image in congress_images(data_dir, born_from=0) if image.image_id not in recent]
     old_faces = read_faces(models, engine, old, [recipe, REGISTRY["trees"]], threads=threads, with_dlib=False)
     results: JsonObject = {"portraits": [], "distances": [], "lfw": []}
     for name, extra in ((f"born from {BORN_FROM}", None), ("all", old_faces)):

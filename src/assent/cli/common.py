@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -100,3 +104,17 @@ def write_bytes(path: Path, data: bytes) -> None:
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "not a file's name"
         raise UsageError(f"cannot write {path}: {why}; choose another place for it") from error
+
+
+@contextmanager
+def stopped_by_signals(stop: Callable[[], object]) -> Iterator[None]:
+    """Ctrl-C and a manager's TERM call ``stop``, so that the work ends in order; only in the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, lambda *_: stop()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import threading
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assent.cli.common import open_assent
+from assent.cli.common import open_assent, stopped_by_signals
 from assent.cli.output import JsonOption, print_json, print_table, say, when
 from assent.cli.timeline import print_timeline
 
@@ -80,13 +78,7 @@ def worker(
     Example: `assent worker`
     """
     should_stop = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        should_stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-    with open_assent(ctx) as assent:
+    with stopped_by_signals(should_stop.set), open_assent(ctx) as assent:
         num_done = assent.worker().run(should_stop, until_idle=once)
     if as_json:
         print_json({"num_done": num_done})

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assent.cli.common import open_assent
+from assent.cli.common import open_assent, stopped_by_signals
 from assent.cli.output import errors, printable, say
 
 if TYPE_CHECKING:
     from assent.service.livehealth import LiveStatus
-    from assent.service.living import LiveRun
 
 
 def live(
@@ -93,22 +89,10 @@ def live(
         tell = _print_line if as_json else _say_event
         run = assent.live(place, camera=camera, source=source, options=options, tell=tell)
         assent.warm_up()
-        with _stopped_by_signals(run):
+        with stopped_by_signals(run.stop):
             status = run.run()
     if not as_json:
         _say_end(status)
-
-
-@contextmanager
-def _stopped_by_signals(run: LiveRun) -> Iterator[None]:
-    """Ctrl-C and a manager's TERM end the run in order: who is here has left, the log is signed."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, lambda *_: run.stop()) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _print_line(event: dict[str, Any]) -> None:

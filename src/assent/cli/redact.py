@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assent.cli.common import open_assent, report
+from assent.cli.common import open_assent, report, stopped_by_signals
 from assent.cli.output import JsonOption, errors, print_json, print_table, say, to_json
 from assent.errors import AssentError, UsageError
 from assent.vision.redact import DEFAULT_MARGIN, RedactMethod
@@ -229,7 +228,7 @@ def _all(assent: Assent, batch: Batch, asked: Redaction, files: _Files, *, jobs:
         if stopping.is_set():
             raise _Stopped
 
-    with _bar() as bar, _on_signals(stopping), ThreadPoolExecutor(jobs) as pool:
+    with _bar() as bar, stopped_by_signals(stopping.set), ThreadPoolExecutor(jobs) as pool:
         started: dict[Future[_Done], int] = {}
         for number, work in enumerate(batch.works):
             task = _Task(bar, work, stop, jobs)
@@ -366,24 +365,6 @@ def _bar() -> Iterator[Any]:
     )
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
         yield progress
-
-
-@contextmanager
-def _on_signals(stopping: threading.Event) -> Iterator[None]:
-    """Ctrl-C and a polite kill end the work between two frames; nothing half written is left."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def handle(_number: int, _frame: object) -> None:
-        stopping.set()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _tell(done: list[_Done], batch: Batch, files: _Files, *, as_json: bool, dry_run: bool) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assent.cli.common import open_assent
+from assent.cli.common import open_assent, stopped_by_signals
 from assent.cli.output import JsonOption, print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -143,13 +142,12 @@ def live_worker(
     with open_assent(ctx) as assent:
         worker = assent.live_worker(max_streams=streams, options=options, outputs=output_of)
         assent.warm_up()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: should_stop.set())
-        if as_json:
-            print_json({"worker": worker.name, "max_streams": streams})
-        else:
-            say(f"Worker {worker.name} watches up to {streams} streams (Ctrl-C stops it).")
-        worker.run(should_stop)
+        with stopped_by_signals(should_stop.set):
+            if as_json:
+                print_json({"worker": worker.name, "max_streams": streams})
+            else:
+                say(f"Worker {worker.name} watches up to {streams} streams (Ctrl-C stops it).")
+            worker.run(should_stop)
 
 
 def _print(stream: StreamRecord, text: str, *, as_json: bool) -> None:

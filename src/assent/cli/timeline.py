@@ -97,7 +97,7 @@ def clock(seconds: float) -> str:
         >>> clock(3723.45)
         '1:02:03.4'
     """
-    tenths = int(seconds * 10)
+    tenths = int(seconds * 10 + 1e-6)
     hours, minutes, rest = tenths // 36_000, tenths // 600 % 60, tenths % 600
     shown = f"{minutes}:{rest // 10:02d}.{rest % 10}"
     return f"{hours}:{minutes:02d}:{rest // 10:02d}.{rest % 10}" if hours else shown

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
@@ -69,7 +69,7 @@ class LiveAnalysis:
             full_px=max(look_px, 640),
             # Low, since whoever has no name is to be hidden.
             begin_score=0.35,
-            max_samples=1,
+            max_samples=0,  # naming takes its own, of this frame
         )
         self.naming = Naming(naming)
         self._first_number = 0
@@ -148,7 +148,7 @@ class LiveAnalysis:
         return None if made is None or not made[0].face.quality.is_good else made[0]
 
     def _template(self, sample: Sample) -> Float32:
-        templates = self._networks.templates(sample.crop_rgb, [_in_crop(sample)])
+        templates = self._networks.templates(sample.crop_rgb, [sample.in_crop()])
         template: Float32 = np.array(templates[0], np.float32)
         templates.fill(0.0)
         return template
@@ -163,12 +163,3 @@ class LiveAnalysis:
         self._first_number += 1_000_000
         self._began_s = None
         self._tracker = Tracker(self._networks, self._settings)
-
-
-def _in_crop(sample: Sample) -> Face:
-    """The face in pixels of its crop."""
-    shift = np.asarray(sample.crop_xy, np.float32)
-    face = sample.face
-    return replace(
-        face, box_xyxy=face.box_xyxy - np.tile(shift, 2), landmarks_xy=face.landmarks_xy - shift[None]
-    )

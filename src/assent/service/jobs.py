@@ -336,7 +336,7 @@ class Jobs:
             ended_at=record.ended_at,
             kept_until=None if record.ended_at is None else record.ended_at + kept,
             error=record.error,
-            message=tx.job_message(record.id),
+            message=tx.job_message(record.id) if record.state is JobState.FAILED else None,
         )
 
     def _place(

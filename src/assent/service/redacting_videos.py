@@ -24,6 +24,7 @@ from assent.service.decisions import (
 )
 from assent.service.images import require_file
 from assent.service.redacting import Redaction, check_redaction
+from assent.service.watching import require_video_extra
 from assent.video.types import Rendering
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def redact_video(
             another clip, or malformed; or the ``video`` extra is not installed.
         Forbidden, ConsentError, CalibrationError: see ``check_redaction``.
     """
-    require_video()
+    require_video_extra()
     from assent.video.encoders import kind_of
     from assent.video.rendering import require_part
 
@@ -134,20 +135,6 @@ def redact_video(
         decisions=decisions,
         notes=notes,
     )
-
-
-def require_video() -> None:
-    """Refuse where what reads videos is not installed.
-
-    Raises:
-        UsageError: it is not.
-    """
-    try:
-        import av  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            "videos need PyAV, which is not installed; run: pip install 'assent[video]'"
-        ) from error
 
 
 def _decided(

@@ -24,7 +24,7 @@ from assent.service.probing import Asked, Found, Probe, answered, refuse_early
 from assent.service.results import Candidate
 from assent.store.transaction import Transaction
 from assent.store.values import CollectionRecord
-from assent.types import Face, Float32
+from assent.types import Float32
 from assent.video.types import Analysis, Sample, Track
 from assent.vision.boxes import clip_boxes
 from assent.vision.quality import PROBE_GATE, judge
@@ -264,7 +264,7 @@ def _refusal(analysis: Analysis, track: Track, good: Sequence[Sample]) -> tuple[
 
 def _probe(ctx: Context, good: Sequence[Sample], refused: tuple[str, ...]) -> Probe:
     """The most typical picture asks, the others may object."""
-    templates = np.concatenate([ctx.engine.templates(item.crop_rgb, [_in_crop(item)]) for item in good])
+    templates = np.concatenate([ctx.engine.templates(item.crop_rgb, [item.in_crop()]) for item in good])
     typical = int(np.argmax(templates @ templates.sum(axis=0)))
     others: Float32 = np.delete(templates, typical, axis=0)
     sample = good[typical]
@@ -278,17 +278,8 @@ def _refused_probe(track: Track, refused: tuple[str, ...]) -> Probe:
 
 def _picture(sample: Sample) -> partial[bytes]:
     height, width = sample.crop_rgb.shape[:2]
-    [box_xyxy] = clip_boxes(_in_crop(sample).box_xyxy[None], width_px=width, height_px=height)
+    [box_xyxy] = clip_boxes(sample.in_crop().box_xyxy[None], width_px=width, height_px=height)
     return partial(face_jpeg, sample.crop_rgb, box_xyxy)
-
-
-def _in_crop(sample: Sample) -> Face:
-    """The face in pixels of its crop."""
-    shift = np.asarray(sample.crop_xy, np.float32)
-    face = sample.face
-    return replace(
-        face, box_xyxy=face.box_xyxy - np.tile(shift, 2), landmarks_xy=face.landmarks_xy - shift[None]
-    )
 
 
 def _answer(

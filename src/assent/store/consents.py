@@ -57,7 +57,9 @@ class ConsentReads(PeopleReads):
         row: Any = self._connection.execute(query).mappings().one_or_none()
         if row is None:
             raise NotFound("no consent has this id; list them, or record the consent first")
-        return _consent(row, self._places_named(consent_id).get(consent_id, ()))
+        return _consent(
+            row, self._places_named(consent_places.c.consent_id == consent_id).get(consent_id, ())
+        )
 
     def consents(self, person_ref: str | None = None) -> list[ConsentRecord]:
         """Consents, oldest first, ended ones too.
@@ -69,9 +71,14 @@ class ConsentReads(PeopleReads):
             NotFound: nobody has this ref.
         """
         query = _CONSENT_ROWS.order_by(consents.c.recorded_at, consents.c.id)
-        if person_ref is not None:
-            query = query.where(consents.c.person_id == self.person(person_ref).id)
-        named = self._places_named()
+        if person_ref is None:
+            named = self._places_named()
+        else:
+            is_theirs = consents.c.person_id == self.person(person_ref).id
+            query = query.where(is_theirs)
+            named = self._places_named(
+                consent_places.c.consent_id.in_(sa.select(consents.c.id).where(is_theirs))
+            )
         return [_consent(row, named.get(row["id"], ())) for row in self._connection.execute(query).mappings()]
 
     def live_consent(self, person_ref: str, purpose: str) -> ConsentRecord:
@@ -97,11 +104,10 @@ class ConsentReads(PeopleReads):
             "withdrawn nor expired; ask them, and record a new one"
         )
 
-    def _places_named(self, consent_id: str | None = None) -> dict[str, tuple[str, ...]]:
-        """Names of the places in one consent, or in each that names any, by its id."""
+    def _places_named(self, *only: sa.ColumnElement[bool]) -> dict[str, tuple[str, ...]]:
+        """Names of the places in each consent that names any, by its id; ``only`` of these."""
         query = sa.select(consent_places.c.consent_id, places.c.name).join(places).order_by(places.c.name)
-        if consent_id is not None:
-            query = query.where(consent_places.c.consent_id == consent_id)
+        query = query.where(*only)
         found: dict[str, tuple[str, ...]] = {}
         for row in self._connection.execute(query):
             found[row.consent_id] = (*found.get(row.consent_id, ()), row.name)

@@ -22,7 +22,7 @@ from assent.objects.whole import require_output, whole_file
 from assent.types import Float32, Float64
 from assent.video.encoders import Encoder, Quality, choose_encoder, kind_of
 from assent.video.orientation import orientation_of
-from assent.video.planes import blank, grey_frame, hide, padded, upright
+from assent.video.planes import copy_looks, grey_frame, hide, padded, upright, views
 from assent.video.reading import ClipReader, RawFrame, frame_rate_of
 from assent.video.types import ClipFacts, Damage, Progress, Rendering
 from assent.video.writing import ClipWriter, Kept, Picture
@@ -192,16 +192,7 @@ class _Pass:
             self._blanked.append(Damage(frame.index, frame.time_s, reason))
             return grey_frame(self._width, self._height, pixel_format)
         picture = upright(self._converted(picture, pixel_format), orientation_of(picture))
-        try:
-            hide(
-                picture,
-                self._regions(frame.index),
-                method=self._drawing.method,
-                margin=self._drawing.margin,
-            )
-        except ValueError:
-            blank(picture)
-            raise
+        hide(picture, self._regions(frame.index), method=self._drawing.method, margin=self._drawing.margin)
         facts = self._reader.facts
         if (picture.width, picture.height) != (facts.width_px, facts.height_px):
             self._sizes.add((picture.width, picture.height))
@@ -343,13 +334,9 @@ def _until_frame(items: Any) -> tuple[RawFrame | None, list[av.Packet[Any]]]:
 def _relabelled(picture: av.VideoFrame, pixel_format: str) -> av.VideoFrame:
     """The same numbers in the other of the two formats that differ in name only."""
     relabelled = av.VideoFrame(picture.width, picture.height, pixel_format)
-    for target, source in zip(relabelled.planes, picture.planes, strict=True):
-        rows = np.frombuffer(memoryview(source), np.uint8).reshape(-1, source.line_size)
-        into = np.frombuffer(memoryview(target), np.uint8).reshape(-1, target.line_size)
-        columns = min(source.line_size, target.line_size)
-        into[:, :columns] = rows[: len(into), :columns]
-    relabelled.colorspace, relabelled.color_range = picture.colorspace, picture.color_range
-    relabelled.color_trc, relabelled.color_primaries = picture.color_trc, picture.color_primaries
+    for target, source in zip(views(relabelled), views(picture), strict=True):
+        target[:] = source
+    copy_looks(picture, relabelled)
     return relabelled
 
 

@@ -70,8 +70,8 @@ class SoundEncoder:
 
 def encode_text(
     container: av.container.OutputContainer, source: Any, codec: str
-) -> Callable[[av.Packet[Any]], Iterator[av.Packet[Any]]] | None:
-    """What turns packets of one stream of subtitles into another kind; None where they are pictures, not text."""
+) -> tuple[Any, Callable[[av.Packet[Any]], Iterator[av.Packet[Any]]]] | None:
+    """The new stream, and what turns packets of subtitles into its kind; None where they are pictures, not text."""
     if source.codec_context.name not in _TEXT:
         return None
     target: Any = container.add_stream(codec)
@@ -80,8 +80,6 @@ def encode_text(
         source.codec_context.open(strict=False)
         header = source.codec_context.subtitle_header
     target.codec_context.subtitle_header = header
-    if "language" in source.metadata:
-        target.metadata["language"] = source.metadata["language"]
 
     def route(packet: av.Packet[Any]) -> Iterator[av.Packet[Any]]:
         try:
@@ -97,4 +95,4 @@ def encode_text(
         made.stream = target
         yield made
 
-    return route
+    return target, route

@@ -232,8 +232,8 @@ class Tracker:
         trail.seen_s = picture.time_s
         trail.model = patch(picture.gray, gray_box)
         trail.colours = colours(picture.small_rgb, gray_box)
-        if trail.crossing:
-            return  # a sample might show either face
+        if trail.crossing or not self._settings.max_samples:
+            return  # a sample might show either face, or nobody wants one
         worth = worth_of(face.landmarks_xy[0], float(face.scores[0]))
         if trail.bins.wants(picture.time_s, worth):
             made = sample_of(

@@ -7,7 +7,7 @@ was embedded of a stranger's is dropped as soon as it is decided who is shown.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -101,6 +101,15 @@ class Sample:
     face: Face
     crop_rgb: UInt8
     crop_xy: tuple[int, int]
+
+    def in_crop(self) -> Face:
+        """The face in pixels of its crop."""
+        shift = np.asarray(self.crop_xy, np.float32)
+        return replace(
+            self.face,
+            box_xyxy=self.face.box_xyxy - np.tile(shift, 2),
+            landmarks_xy=self.face.landmarks_xy - shift[None],
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

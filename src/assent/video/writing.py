@@ -248,9 +248,10 @@ class ClipWriter:
             self.kept.encoded.append(f"{name} as {self._kind.audio}")
             return True
         if stream.type == "subtitle" and self._kind.subtitles is not None:
-            route = encode_text(self._container, stream, self._kind.subtitles)
-            if route is not None:
-                self._routes[stream.index] = route
+            made = encode_text(self._container, stream, self._kind.subtitles)
+            if made is not None:
+                target, self._routes[stream.index] = made
+                _keep_tags(stream, target)
                 self.kept.encoded.append(f"{name} as {self._kind.subtitles}")
                 return True
         return False

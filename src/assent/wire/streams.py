@@ -8,12 +8,11 @@ from assent.errors import AlreadyExists, NotFound, UsageError
 from assent.notifications import open_output
 from assent.store.streams import StreamRecord, StreamState
 from assent.wire.call import Answer, Body, Call
-from assent.wire.common import no_collection
+from assent.wire.common import DEFAULT_SIMILARITY, no_collection
 from assent.wire.errors import WireError, denied, invalid
 from assent.wire.paging import page_of
 
 _MAX_RESULTS: Final = 1000
-_DEFAULT_SIMILARITY: Final = 80.0
 
 
 def create_stream_processor(call: Call) -> Answer:
@@ -46,7 +45,7 @@ def create_stream_processor(call: Call) -> Answer:
             params["Name"],
             place=place,
             camera=camera,
-            threshold=asked.get("FaceMatchThreshold", _DEFAULT_SIMILARITY),
+            threshold=asked.get("FaceMatchThreshold", DEFAULT_SIMILARITY),
             facts=facts,
         )
     except AlreadyExists as error:
@@ -74,7 +73,7 @@ def describe_stream_processor(call: Call) -> Answer:
                 "CollectionId": facts["collection"],
                 "FaceMatchThreshold": stream.threshold
                 if stream.threshold is not None
-                else _DEFAULT_SIMILARITY,
+                else DEFAULT_SIMILARITY,
             }
         },
     }

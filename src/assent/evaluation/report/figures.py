@@ -107,10 +107,7 @@ def det_figure(det: Det, point: tuple[float | None, float | None]) -> Figure | N
             axes.plot(
                 [point[0]], [point[1]], "o", color=_INK, markersize=7, label="the threshold of this audit"
             )
-        axes.set(xscale="log", yscale="log", xlim=(floor, 1), ylim=(low, 1))
-        axes.set(xlabel="false match rate (fmr)", ylabel="misses (fnmr)")
-        axes.grid(True)
-        axes.legend(loc="upper right", fontsize=9)
+        _det_axes(axes, floor, low)
 
     return _figure(
         "det",
@@ -140,10 +137,7 @@ def two_dets_figure(dets: Sequence[Det | None], names: Sequence[str]) -> Figure 
             )
             axes.fill_between(x, *ends, color=colour, alpha=0.18, linewidth=0)
             axes.plot(x, middle, color=colour, linewidth=2, linestyle=line, label=name)
-        axes.set(xscale="log", yscale="log", xlim=(floor, 1), ylim=(low, 1))
-        axes.set(xlabel="false match rate (fmr)", ylabel="misses (fnmr)")
-        axes.grid(True)
-        axes.legend(loc="upper right", fontsize=9)
+        _det_axes(axes, floor, low)
 
     return _figure(
         "det",
@@ -265,6 +259,14 @@ def figures_of(result: AuditResult) -> list[Figure]:
         gallery_figure(result.identification.by_size, marks) if result.identification else None,
     ]
     return [figure for figure in found if figure is not None]
+
+
+def _det_axes(axes: Axes, floor: float, low: float) -> None:
+    """Both rates on log axes, with a grid and a legend."""
+    axes.set(xscale="log", yscale="log", xlim=(floor, 1), ylim=(low, 1))
+    axes.set(xlabel="false match rate (fmr)", ylabel="misses (fnmr)")
+    axes.grid(True)
+    axes.legend(loc="upper right", fontsize=9)
 
 
 def _figure(

@@ -99,12 +99,21 @@ def test_templates_are_overwritten_and_not_only_dropped(engine: FaceEngine, demo
         def is_still(self, person: str, template: Float32) -> bool:
             return False
 
-    analysis = LiveAnalysis(engine)
+    class Holding(Spy):
+        """Holds what the network gave, too."""
+
+        def templates(self, image_rgb: UInt8, faces: list[Face]) -> Float32:
+            given.append(super().templates(image_rgb, faces))
+            return given[-1]
+
+    given: list[Float32] = []
+    analysis = LiveAnalysis(Holding(engine))
     for number, frame in enumerate(portrait_frames(demo_photos / "biden.jpg", 8)):
         analysis.update(frame, 0.15 * number, Nobody())
     assert len(seen) >= 3
+    assert len(given) >= 3
     analysis.end()
-    assert not any(template.any() for template in seen)
+    assert not any(template.any() for template in [*seen, *given])
 
 
 def test_nothing_of_a_stranger_is_on_the_disk(

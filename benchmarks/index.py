@@ -21,7 +21,7 @@ from rich.progress import Progress
 
 from assent.gallery import FaissIndex
 from assent.gallery.index import Keys
-from assent.gallery.segments import faiss
+from assent.gallery.short_codes import faiss
 from assent.types import Float32, Float64, JsonObject
 from benchmarks.common import BENCH_DIR, machine, print_machine, print_rows, write_json
 from benchmarks.spread import DIM, Templates

@@ -30,7 +30,7 @@ from assent.gallery.index import (
     ranked,
 )
 from assent.gallery.saving import load_rows, save_rows
-from assent.gallery.segments import CodedSegment, Found, OpenSegment, Segment, concatenated
+from assent.gallery.segments import CodedSegment, Near, OpenSegment, Segment, best_of, concatenated
 from assent.gallery.snapshot import Saved, Seal
 from assent.types import Float32, Float64, Int64
 
@@ -54,7 +54,7 @@ def memory_needed(num_templates: int, dim: int, *, key_chars: int = 36, in_memor
         key_chars: of the longest key, bytes.
         in_memory: whether the templates themselves are in memory, too.
     """
-    kept = num_templates * (dim // 4 + dim + key_chars + 10 + (4 * dim if in_memory else 0))
+    kept = num_templates * (dim // 4 + 10 + dim + key_chars + 9 + (4 * dim if in_memory else 0))
     coding = min(num_templates, MAX_ROWS) * dim * 12
     return kept + coding
 
@@ -101,7 +101,8 @@ class FaissIndex:
         self._lock = threading.RLock()
         self._merging: threading.Thread | None = None
         self._trouble: IndexUnavailable | None = None
-        self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, thread_name_prefix="assent-index")
+        self._threads = threads or os.cpu_count() or 1
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="assent-index")
         self._open = OpenSegment(dim, open_rows)
         self._segments: tuple[Segment, ...] = (self._open,)
 
@@ -162,22 +163,20 @@ class FaissIndex:
         check_limit(limit)
         if not len(array):
             return []
-        segments = self._segments
+        segments = [segment for segment in self._segments if segment.num_rows]
 
-        def ask(segment: Segment) -> list[Found]:
-            return segment.candidates(array, limit, min_score, now_s)
+        def ask(some: Sequence[Segment]) -> list[list[Near]]:
+            return [segment.near(array, limit, min_score, now_s) for segment in some]
 
-        # a thread for each segment pays only where there are several large ones
-        found = list(self._pool.map(ask, segments)) if len(segments) > 2 else [ask(s) for s in segments]
+        # one stretch of segments for each thread: handing them over one by one would cost more than a small one takes
+        stretches = [segments[first :: self._threads] for first in range(min(self._threads, len(segments)))]
+        waiting = [self._pool.submit(ask, some) for some in stretches[1:]]
+        answers = [ask(some) for some in stretches[:1]] + [future.result() for future in waiting]
+        asked = [segment for some in stretches for segment in some]
+        near = [part for answer in answers for part in answer]
         return [
-            ranked(
-                np.concatenate([part.keys for part in parts]),
-                np.concatenate([part.templates for part in parts]),
-                probe,
-                limit=limit,
-                min_score=min_score,
-            )
-            for probe, parts in zip(array, zip(*found, strict=True), strict=True)
+            _best(asked, [of_one[number] for of_one in near], probe, limit=limit, min_score=min_score)
+            for number, probe in enumerate(array)
         ]
 
     def batches(self, prefix: str = "") -> Iterator[Rows]:
@@ -294,6 +293,22 @@ class FaissIndex:
                 segment.end(_gone_meanwhile(segment, chosen))
             kept = [segment for segment in self._segments if segment not in chosen]
             self._segments = (*made, *kept)
+
+
+def _best(
+    segments: Sequence[Segment], near: Sequence[Near], probe: Float32, *, limit: int, min_score: float
+) -> tuple[Hit, ...]:
+    """The hits of one probe, from what is near it in each segment; only what may be one is read."""
+    found = [
+        segment.found(part.rows)
+        for segment, part in zip(segments, best_of(near, limit), strict=True)
+        if len(part.rows)
+    ]
+    if not found:
+        return ()
+    keys = np.concatenate([part.keys for part in found])
+    templates = np.concatenate([part.templates for part in found])
+    return ranked(keys, templates, probe, limit=limit, min_score=min_score)
 
 
 def _gone_meanwhile(made: CodedSegment, before: Sequence[Segment]) -> Int64:

@@ -14,7 +14,8 @@ from benchmarks.spread import Templates
 from assent.errors import IndexUnavailable, NotEnoughMemory, UsageError
 from assent.gallery import ExactIndex, FaissIndex, faiss_index
 from assent.gallery.originals import FileOriginals
-from assent.gallery.segments import CodedSegment, faiss
+from assent.gallery.segments import CodedSegment
+from assent.gallery.short_codes import faiss
 from tests.builders import unit_templates
 
 FLOOR = 0.934

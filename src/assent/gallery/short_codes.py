@@ -105,10 +105,10 @@ class ShortCodes:
         # each segment has a thread already; FAISS's own would only wait for each other
         faiss().omp_set_num_threads(1)
         parameters = faiss().IVFSearchParameters(nprobe=self._num_cells(min_score), **selector)
-        rows: Int64 = self._index.search(self._turned(probes), min(count, self._num_rows), params=parameters)[
-            1
-        ]
-        return rows
+        index = self._one_by_one if len(probes) < _FEW_PROBES else self._index
+        distances, rows = index.search(self._turned(probes), min(count, self._num_rows), params=parameters)
+        rows[distances > self._farthest(min_score)] = -1
+        return np.asarray(rows, np.int64)
 
     def overwrite(self, rows: Int64) -> None:
         """Nothing is left of these rows' codes, in FAISS's own memory either."""

@@ -48,6 +48,7 @@ OTHERS = (
     "head-pose-face-detection-male.gif",
 )
 FPS = 12.0
+SENSOR_NOISE = 3.0  # standard deviation, of 255
 ENROLLED = 5
 PURPOSE = "bench"
 
@@ -208,9 +209,10 @@ def write_clip(path: Path, images: list[UInt8], fps: int) -> Path:
 
 
 def scene(width: int, height: int, fps: int) -> list[UInt8]:
-    """A signer who is there for two seconds and gone for two, in a picture of that size."""
+    """A signer who is there for two seconds and gone for two, in a picture of that size with a sensor's noise."""
     frames = read_frames(VIDEO / "milk.mkv", fps=fps)
     background = np.full((height, width, 3), 170, np.uint8)
+    noise = np.random.default_rng(1)
     made = []
     for frame in [*frames, *([None] * 2 * fps)]:
         image = background.copy()
@@ -219,7 +221,8 @@ def scene(width: int, height: int, fps: int) -> list[UInt8]:
             person = np.asarray(cv2.resize(frame, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA))
             left = (width - person.shape[1]) // 2
             image[:, left : left + person.shape[1]] = person[:, : width - left]
-        made.append(image)
+        grain = noise.normal(0, SENSOR_NOISE, (height, width, 1))
+        made.append(np.asarray(np.clip(image + grain, 0, 255), np.uint8))
     return made
 
 
@@ -230,17 +233,24 @@ def latency(duration_s: float = 60.0) -> dict[str, Any]:
 
 
 def four(duration_s: float = 40.0) -> dict[str, Any]:
-    """Four streams of 640 x 360 at 12 frames a second, with previews."""
+    """Four streams of 640 x 360 at 12 frames a second, with previews; a thread for each, as ``assent live-worker``."""
     return streams(4, 640, 360, 12, duration_s, LiveOptions(
-        has_preview=True, away_s=0.5, look_px=384, source=SourceSettings(is_looped=True)))  # fmt: skip
+        has_preview=True, away_s=0.5, look_px=384, source=SourceSettings(is_looped=True)), threads=1)  # fmt: skip
 
 
 def streams(
-    count: int, width: int, height: int, fps: int, duration_s: float, options: LiveOptions
+    count: int,
+    width: int,
+    height: int,
+    fps: int,
+    duration_s: float,
+    options: LiveOptions,
+    *,
+    threads: int = 2,
 ) -> dict[str, Any]:
     """Runs at once, in threads of one process."""
     frames = read_frames(VIDEO / "bird.mkv")
-    with tempfile.TemporaryDirectory() as folder, place_of(frames) as assent:
+    with tempfile.TemporaryDirectory() as folder, place_of(frames, threads=threads) as assent:
         clip = write_clip(Path(folder) / "scene.mkv", scene(width, height, fps), fps)
         assent.warm_up()
         told: list[dict[str, Any]] = []
@@ -251,6 +261,7 @@ def streams(
         threads = [threading.Thread(target=run.run) for run in runs]
         for thread in threads:
             thread.start()
+            time.sleep(4.0 / count)  # a loop takes four seconds: people do not come to all cameras at one moment
         time.sleep(duration_s)
         found = [run.status() for run in runs]
         for run in runs:

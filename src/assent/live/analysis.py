@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import cv2
 import numpy as np
 
 from assent.live.naming import Gallery, Naming, NamingSettings, Round
@@ -18,6 +19,9 @@ from assent.video.types import Sample, Seen
 _RENEW_AFTER_S: Final = 600.0  # a tracker remembers every frame; a new one begins when nobody is there
 _RENEW_ANYWAY_S: Final = 7200.0
 _MIN_SIDE_PX: Final = 16
+_STILL_WH: Final = (96, 54)
+_STILL: Final = 10.0  # luma of a point of ``_STILL_WH``, of 255; a camera's noise is a few
+_LOOK_ANYWAY_S: Final = 0.5
 _MOST_PICTURES: Final = 3  # embedded of one frame; the other tracks wait for the next
 
 
@@ -42,12 +46,14 @@ class Analysed:
         rounds: that ended with this frame.
         num_unnamed: faces in the picture that have no name.
         looks: pictures that were taken of faces of this frame.
+        small_rgb: (h, w, 3) uint8, the frame reduced to the size of a look; None where there was none.
     """
 
     faces: tuple[SeenFace, ...]
     rounds: tuple[Round, ...]
     num_unnamed: int
     looks: tuple[CloseLook, ...] = ()
+    small_rgb: UInt8 | None = None
 
 
 class LiveAnalysis:
@@ -69,12 +75,30 @@ class LiveAnalysis:
             full_px=max(look_px, 640),
             # Low, since whoever has no name is to be hidden.
             begin_score=0.35,
+            work_px=look_px,
             max_samples=0,  # naming takes its own, of this frame
         )
         self.naming = Naming(naming)
         self._first_number = 0
         self._began_s: float | None = None
+        self._looked: UInt8 | None = None
+        self._looked_s = 0.0
         self._tracker = Tracker(networks, self._settings)
+
+    def is_unchanged(self, image_rgb: UInt8, at_s: float) -> bool:
+        """Whether a look at this frame can wait: nobody is followed, and nothing moved since the last look.
+
+        Args:
+            image_rgb: (H, W, 3) uint8.
+            at_s: when it came.
+        """
+        if self._looked is None or self._tracker.trails or at_s - self._looked_s > _LOOK_ANYWAY_S:
+            return False
+        return float(cv2.absdiff(self._looked, _reduced(image_rgb)).max()) < _STILL
+
+    def look_anew(self) -> None:
+        """The next frame is looked at, whatever it is."""
+        self._looked = None
 
     def update(self, image_rgb: UInt8 | None, at_s: float, gallery: Gallery | None) -> Analysed:
         """The next frame.
@@ -88,6 +112,7 @@ class LiveAnalysis:
             self._began_s = at_s
         if image_rgb is not None and min(image_rgb.shape[:2]) < _MIN_SIDE_PX:
             image_rgb = None
+        self._looked, self._looked_s = (None if image_rgb is None else _reduced(image_rgb)), at_s
         tracks = self._tracker.update(image_rgb, at_s - self._began_s)
         rounds: tuple[Round, ...] = ()
         looks: list[CloseLook] = []
@@ -98,8 +123,9 @@ class LiveAnalysis:
         num_unnamed = sum(
             face.person is None and not track.is_lost for face, track in zip(faces, tracks, strict=True)
         )
+        small_rgb = None if image_rgb is None else self._tracker.small_rgb
         self._renew(at_s, is_empty=not tracks)
-        return Analysed(faces, rounds + gone, num_unnamed, tuple(looks))
+        return Analysed(faces, rounds + gone, num_unnamed, tuple(looks), small_rgb)
 
     def end(self) -> tuple[Round, ...]:
         """Every track ends; what was embedded is overwritten."""
@@ -163,3 +189,10 @@ class LiveAnalysis:
         self._first_number += 1_000_000
         self._began_s = None
         self._tracker = Tracker(self._networks, self._settings)
+
+
+def _reduced(image_rgb: UInt8) -> UInt8:
+    """Mean luma at some points (54, 96) uint8."""
+    step = max(1, min(image_rgb.shape[0] // (3 * _STILL_WH[1]), image_rgb.shape[1] // (3 * _STILL_WH[0])))
+    gray = cv2.cvtColor(np.ascontiguousarray(image_rgb[::step, ::step]), cv2.COLOR_RGB2GRAY)
+    return np.asarray(cv2.resize(gray, _STILL_WH, interpolation=cv2.INTER_AREA), np.uint8)

@@ -45,7 +45,9 @@ class Preview:
         ratio = min(1.0, self._max_px / max(width_px, height_px, 1))
         return max(1, round(width_px * ratio)), max(1, round(height_px * ratio))
 
-    def picture(self, image_rgb: UInt8, faces: Sequence[SeenFace], now_s: float) -> UInt8:
+    def picture(
+        self, image_rgb: UInt8, faces: Sequence[SeenFace], now_s: float, *, small_rgb: UInt8 | None = None
+    ) -> UInt8:
         """The preview (h, w, 3) uint8 of one analysed frame.
 
         Hidden are: faces without a name, where each was in the last frame too, and where one was lost, for a while.
@@ -54,12 +56,16 @@ class Preview:
             image_rgb: (H, W, 3) uint8, the very frame that was looked at.
             faces: all that were found in it or are held.
             now_s: seconds, by a clock that only goes on.
+            small_rgb: the frame reduced already; taken where it has the preview's size.
         """
         height, width = image_rgb.shape[:2]
         hidden = [face.box_xyxy for face in faces if face.person is None]
         boxes = self._boxes_to_hide(hidden, now_s)
         small_wh = self.size(width, height)
-        small = np.asarray(cv2.resize(image_rgb, small_wh, interpolation=cv2.INTER_AREA), np.uint8)
+        if small_rgb is not None and small_rgb.shape[1::-1] == small_wh:
+            small = small_rgb
+        else:
+            small = np.asarray(cv2.resize(image_rgb, small_wh, interpolation=cv2.INTER_AREA), np.uint8)
         scale = np.array([small_wh[0] / width, small_wh[1] / height] * 2, np.float32)
         return redact(small, np.asarray(boxes * scale, np.float32), margin=HIDE_MARGIN)
 

@@ -162,7 +162,7 @@ class LiveRun:
         self._stop = threading.Event()
         self._jpeg: bytes | None = None
         self._picture_state = PictureState.NONE
-        self._looked_s = self._last_frame_s = 0.0
+        self._due_s = self._last_frame_s = 0.0
         self._num_strangers = 0
         self._num_faults = 0
         self._said = ("", "")
@@ -222,7 +222,7 @@ class LiveRun:
         return self._source.status.state in (SourceState.ENDED, SourceState.REFUSED)
 
     def _turn(self) -> None:
-        left_s = 1.0 / self._options.max_fps - (time.monotonic() - self._looked_s)
+        left_s = self._due_s - time.monotonic()
         if left_s > 0:
             self._stop.wait(left_s)
         captured = self._source.newest(_WAIT_S)
@@ -230,7 +230,10 @@ class LiveRun:
         self._refresh()
         now_s = time.monotonic()
         if captured is not None:
-            self._looked_s = self._last_frame_s = now_s
+            # by the clock and not by the last look: what one frame takes longer the next may catch up
+            every_s = 1.0 / self._options.max_fps
+            self._due_s = max(self._due_s, now_s - every_s) + every_s
+            self._last_frame_s = now_s
             self._look(captured)
         elif now_s - self._last_frame_s > _NO_PICTURE_S:
             self._without_picture(PictureState.NONE, now_s)
@@ -254,6 +257,7 @@ class LiveRun:
                 if hit.person not in kept:
                     self._presence.forget(hit.person)
                     self._jpeg = None
+                    self._analysis.look_anew()
         self._analysis.naming.drop_people(kept)
 
     def _look(self, captured: Captured) -> None:
@@ -275,6 +279,13 @@ class LiveRun:
                 raise
 
     def _analyse(self, image_rgb: UInt8, at_s: float) -> None:
+        if self._analysis.is_unchanged(image_rgb, at_s):
+            # the last picture is this one, too
+            self._say_left(at_s)
+            if self._options.has_preview:
+                self._health.shown(time.monotonic())
+            self._health.analysed(at_s, time.monotonic())
+            return
         done = self._analysis.update(image_rgb, at_s, self._records.at_this_moment())
         self._settle(done.rounds, at_s)
         with self._lock:
@@ -283,7 +294,7 @@ class LiveRun:
         self._say_seen(done, image_rgb, at_s)
         self._count_strangers(done.num_unnamed)
         if self._options.has_preview:
-            self._show(self._preview.picture(image_rgb, done.faces, at_s))
+            self._show(self._preview.picture(image_rgb, done.faces, at_s, small_rgb=done.small_rgb))
         self._health.analysed(at_s, time.monotonic())
 
     def _without_picture(self, state: PictureState, at_s: float) -> None:
@@ -363,6 +374,7 @@ class LiveRun:
         self._health.shown(time.monotonic())
 
     def _show_nothing(self) -> None:
+        self._analysis.look_anew()
         with self._lock:
             self._jpeg = None
         if self._options.has_preview:

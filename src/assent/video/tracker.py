@@ -69,6 +69,11 @@ class Tracker:
         """Those that have not ended."""
         return self._trails
 
+    @property
+    def small_rgb(self) -> UInt8 | None:
+        """The last sound frame, reduced to the working size (h, w, 3) uint8."""
+        return None if self._last is None else self._last.small_rgb
+
     def update(self, image_rgb: UInt8 | None, time_s: float) -> tuple[LiveTrack, ...]:
         """The faces of the next frame.
 

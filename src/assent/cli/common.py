@@ -57,11 +57,17 @@ def settings_of(ctx: typer.Context) -> Settings:
     return settings.model_copy(update={"data_dir": data_dir}) if data_dir is not None else settings
 
 
-def open_assent(ctx: typer.Context) -> Assent:
-    """The data folder of ``--data``, or the default one."""
+def open_assent(ctx: typer.Context, *, default_threads: int = 0) -> Assent:
+    """The data folder of ``--data``, or the default one.
+
+    Args:
+        ctx: of the command.
+        default_threads: of each network, where the settings do not say; 0 for as many as there are cores.
+    """
     from assent.service import Assent
 
-    return Assent(settings=settings_of(ctx))
+    settings = settings_of(ctx)
+    return Assent(settings=settings.model_copy(update={"threads": settings.threads or default_threads}))
 
 
 def report(error: AssentError, *, as_json: bool, photo: Path | None = None) -> None:

@@ -50,6 +50,11 @@ def postgres_database(postgres_server: PostgresServer) -> str:
     return name
 
 
+@pytest.fixture
+def quick_new_stores() -> None:
+    """Here, stores are migrated (see ``tests/conftest.py``)."""
+
+
 BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 
 

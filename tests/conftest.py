@@ -80,12 +80,22 @@ def schema_writer() -> SchemaWriter:
 def quick_new_stores(schema_writer: SchemaWriter, monkeypatch: pytest.MonkeyPatch) -> None:
     """New SQLite stores of this process get the migrated schema without migrating (see ``tests.stores``).
 
-    Keys, ids and all rows are made as ever. Migrations run in ``tests/conformance``, in processes that tests start, and
-    for stores that several tests share.
+    Keys, ids and all rows are made as ever. Migrations run in ``tests/conformance``, in programs that tests start, for
+    stores that several tests share, and with ``real_migrations``.
     """
     from assent.store import database
 
     monkeypatch.setattr(database, "migrate", schema_writer)
+
+
+@pytest.fixture
+def real_migrations(
+    quick_new_stores: None, schema_writer: SchemaWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New stores of this test are migrated, as users' are."""
+    from assent.store import database
+
+    monkeypatch.setattr(database, "migrate", schema_writer.migrate)
 
 
 @pytest.fixture(scope="session")

@@ -20,10 +20,10 @@ _KEPT_BYTES = 64 << 20
 class RememberingSession:
     """The real network behind the same interface; inputs that it has had before, bit for bit, are not run again.
 
-    It is the same answer: a network on one thread is a function of its inputs' bytes, shapes and types, all of which are
-    hashed (SHA-256), and what is handed out is a copy that the caller may write to. Everything before and after the
-    network (decoding, scaling, choosing, aligning, judging) is done each time. The oldest answers are forgotten beyond
-    64 MiB.
+    It is the same answer: a network on one thread is a function of its inputs' bytes, shapes and types, all of
+    which are hashed (SHA-256), and what is handed out is a copy that the caller may write to. Everything before
+    and after the network (decoding, scaling, choosing, aligning, judging) is done each time. Beyond 64 MiB the
+    oldest answers are forgotten.
     """
 
     def __init__(self, session: ModelSession) -> None:

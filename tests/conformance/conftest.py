@@ -50,9 +50,9 @@ def postgres_database(postgres_server: PostgresServer) -> str:
     return name
 
 
-@pytest.fixture
-def quick_new_stores() -> None:
-    """Here, stores are migrated (see ``tests/conftest.py``)."""
+@pytest.fixture(autouse=True)
+def migrated_here(real_migrations: None) -> None:
+    """Here, every new store is migrated."""
 
 
 BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]

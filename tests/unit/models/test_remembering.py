@@ -27,7 +27,14 @@ def test_equal_inputs_are_run_once_and_others_each() -> None:
     network = Counting()
     session = RememberingSession(network)
     rows = np.arange(6, dtype=np.float32)
-    others = [rows + 1, rows.reshape(2, 3), rows.astype(np.int32), rows[:0], rows[:0].reshape(0, 4), rows[::2]]
+    others = [
+        rows + 1,
+        rows.reshape(2, 3),
+        rows.astype(np.int32),
+        rows[:0],
+        rows[:0].reshape(0, 4),
+        rows[::2],
+    ]
     for inputs in [{"a": rows}, {"b": rows}, *({"a": other} for other in others)]:
         for _ in range(2):
             [answer] = session.run(inputs)

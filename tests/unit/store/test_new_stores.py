@@ -26,22 +26,17 @@ def schema_of(path: Path) -> tuple[set[tuple[str, ...]], dict[str, int], list[ob
         connection.close()
 
 
-@pytest.fixture
-def real_migrate(monkeypatch: pytest.MonkeyPatch) -> SchemaWriter:
-    """The writer in use, with the real migrations in its place."""
-    writer = database.migrate
-    assert isinstance(writer, SchemaWriter)
-    monkeypatch.setattr(database, "migrate", writer.migrate)
-    return writer
-
-
 def test_a_written_schema_is_the_migrated_one(
-    real_migrate: SchemaWriter, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clock: Clock
+    real_migrations: None,
+    schema_writer: SchemaWriter,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    clock: Clock,
 ) -> None:
     for name in ("migrated", "written"):
         url, keys = f"sqlite:///{tmp_path / name / 'records.sqlite3'}", tmp_path / f"{name}.keys"
         Records.open(url, keys / "master.key", clock=clock).close()
-        monkeypatch.setattr(database, "migrate", real_migrate)
+        monkeypatch.setattr(database, "migrate", schema_writer)
     migrated, written = (schema_of(tmp_path / name / "records.sqlite3") for name in ("migrated", "written"))
     assert len(migrated[0]) > 50
     assert written == migrated

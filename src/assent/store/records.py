@@ -260,7 +260,7 @@ class Records:
                 missing_id = row.master_key_id
                 snapshot.rollback()
 
-    def _vault_of(self, row: sa.Row[tuple[str, bytes]]) -> Vault:
+    def _vault_of(self, row: sa.Row[str, bytes]) -> Vault:
         """The vault of the master key that a row of ``store`` names."""
         vault = self._state.vault  # read once: other threads may replace it, for a newer or an older snapshot
         if row.master_key_id != vault.key_id:

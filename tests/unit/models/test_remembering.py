@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,8 @@ def test_equal_inputs_are_run_once_and_others_each() -> None:
         rows[:0].reshape(0, 4),
         rows[::2],
     ]
-    for inputs in [{"a": rows}, {"b": rows}, *({"a": other} for other in others)]:
+    asked: list[dict[str, Any]] = [{"a": rows}, {"b": rows}, *({"a": other} for other in others)]
+    for inputs in asked:
         for _ in range(2):
             [answer] = session.run(inputs)
             np.testing.assert_array_equal(answer, 2 * next(iter(inputs.values())))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from assent import Assent
     from assent.vision.engine import FaceEngine
     from tests.builders import Clock
+    from tests.stores import SchemaWriter
 
 # One thread for each process, those that tests start included: the suite runs as many processes as there are cores, and
 # threads that wait for work take time from them.
@@ -67,6 +68,37 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
 
 
 @pytest.fixture(scope="session")
+def schema_writer() -> SchemaWriter:
+    """The schema of new records, migrated once for each test process."""
+    from assent.store import database
+    from tests.stores import SchemaWriter
+
+    return SchemaWriter(database.migrate)
+
+
+@pytest.fixture(autouse=True)
+def quick_new_stores(schema_writer: SchemaWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """New SQLite stores of this process get the migrated schema without migrating (see ``tests.stores``).
+
+    Keys, ids and all rows are made as ever. Migrations run in ``tests/conformance``, in programs that tests start, for
+    stores that several tests share, and with ``real_migrations``.
+    """
+    from assent.store import database
+
+    monkeypatch.setattr(database, "migrate", schema_writer)
+
+
+@pytest.fixture
+def real_migrations(
+    quick_new_stores: None, schema_writer: SchemaWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New stores of this test are migrated, as users' are."""
+    from assent.store import database
+
+    monkeypatch.setattr(database, "migrate", schema_writer.migrate)
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of test photographs and videos beside the project; skips where it is absent."""
     folder = SHARED / "data"
@@ -96,11 +128,14 @@ def models_dir() -> Path:
 
 @pytest.fixture(scope="session")
 def engine(models_dir: Path) -> FaceEngine:
-    """The default engine on one thread: the suite runs as many processes as there are cores."""
-    from assent.models.store import ModelStore
-    from assent.vision.engine import FaceEngine
+    """The default engine on one thread: the suite runs as many processes as there are cores.
 
-    return FaceEngine.open(ModelStore(models_dir), threads=1)
+    Its networks are the real ones and are not asked the same twice (see ``tests.remembering``).
+    """
+    from assent.vision.engine import FaceEngine
+    from tests.remembering import RememberingModels
+
+    return FaceEngine.open(RememberingModels(models_dir), threads=1)
 
 
 @pytest.fixture

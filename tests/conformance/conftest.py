@@ -50,6 +50,11 @@ def postgres_database(postgres_server: PostgresServer) -> str:
     return name
 
 
+@pytest.fixture(autouse=True)
+def migrated_here(real_migrations: None) -> None:
+    """Here, every new store is migrated."""
+
+
 BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 
 

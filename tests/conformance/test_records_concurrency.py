@@ -6,12 +6,15 @@ import os
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from assent.errors import StoreUnavailable
+from assent.errors import KeyMissing, StoreUnavailable
 from assent.store import Records
+from assent.store.crypto import Vault
+from assent.store.keys import KeyFile
 from tests.unit.store.builders import COLLECTION, agree, enrol, make_collection, mean_of
 
 NUM_ROUNDS = 6
@@ -107,6 +110,47 @@ def test_keys_are_rotated_under_a_working_process(database_url: str, key_path: P
             enrol(tx, "shared", tx.consents("shared")[0], 2)
             [vector] = tx.gallery_rows(COLLECTION).vectors
         np.testing.assert_allclose(vector, mean_of(1, 2), atol=1e-6)
+
+
+def test_reading_begins_anew_where_its_key_was_dropped_meanwhile(
+    database_url: str, key_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The snapshot names a key; before the key file is read, a rotation drops it. Twice over."""
+    _make(database_url, key_path)
+    monkeypatch.setattr("assent.store.records._SCRUB_WAIT_S", 0.0)
+    with Records.open(database_url, key_path) as records, Records.open(database_url, key_path) as other:
+        with other.transaction() as tx:
+            enrol(tx, "shared", tx.consents("shared")[0], 1)
+        other.rotate_master_key()  # so that the key file is read at all
+        read, left = KeyFile.vault, [1, 2]
+
+        def read_too_late(key_file: KeyFile, *named: Any) -> Vault:
+            if key_file is records._key_file and left:
+                left.pop()
+                other.rotate_master_key()
+            return read(key_file, *named)
+
+        monkeypatch.setattr(KeyFile, "vault", read_too_late)
+        with records.reading() as reading:
+            [vector] = reading.gallery_rows(COLLECTION).vectors
+            assert len(reading.log_entries(kind="keys.rotated")) == 3
+        np.testing.assert_allclose(vector, mean_of(1), atol=1e-6)
+        assert left == []
+
+
+def test_reading_without_its_key_ends(database_url: str, key_path: Path) -> None:
+    _make(database_url, key_path)
+    with Records.open(database_url, key_path) as records:
+        before = key_path.read_text()
+        with Records.open(database_url, key_path) as other:
+            other.rotate_master_key()
+        after = key_path.read_text()
+        key_path.write_text(before)
+        with pytest.raises(KeyMissing, match="has not the key"), records.reading():
+            pass
+        key_path.write_text(after)
+        with records.reading() as reading:
+            assert reading.log_entries(kind="keys.rotated")
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")

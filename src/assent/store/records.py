@@ -182,9 +182,9 @@ class Records:
         with (
             translated(self._where),
             self._engine.connect().execution_options(**options) as connection,
-            connection.begin(),
         ):
-            yield Reading(connection, self._current_vault(connection), self._now())
+            vault = self._begin_reading(connection)
+            yield Reading(connection, vault, self._now())
 
     @property
     def needs_scrub(self) -> bool:
@@ -238,14 +238,35 @@ class Records:
         return self._clock().astimezone(UTC)
 
     def _current_vault(self, connection: Connection) -> Vault:
-        """The master key that the records name now; on PostgreSQL a writer takes its turn here."""
-        query = sa.select(store.c.master_key_id, store.c.key_check)
-        if not connection.get_execution_options().get("assent_reading", False):
-            query = query.with_for_update()
-        row = connection.execute(query).one()
-        if row.master_key_id != self._state.vault.key_id:
-            self._state.vault = self._key_file.vault(self.store_id, row.master_key_id, row.key_check)
-        return self._state.vault
+        """The master key that the records name now, for a writer; on PostgreSQL it takes its turn here."""
+        query = sa.select(store.c.master_key_id, store.c.key_check).with_for_update()
+        return self._vault_of(connection.execute(query).one())
+
+    def _begin_reading(self, connection: Connection) -> Vault:
+        """Begin a snapshot whose master key is at hand.
+
+        The snapshot may name a key that another rotation drops before the key file is read. A later snapshot
+        names another one then; where it names the same one, that key is missing.
+        """
+        missing_id: str | None = None
+        while True:
+            snapshot = connection.begin()
+            row = connection.execute(sa.select(store.c.master_key_id, store.c.key_check)).one()
+            try:
+                return self._vault_of(row)
+            except KeyMissing:
+                if row.master_key_id == missing_id:
+                    raise
+                missing_id = row.master_key_id
+                snapshot.rollback()
+
+    def _vault_of(self, row: sa.Row[str, bytes]) -> Vault:
+        """The vault of the master key that a row of ``store`` names."""
+        vault = self._state.vault  # read once: other threads may replace it, for a newer or an older snapshot
+        if row.master_key_id != vault.key_id:
+            vault = self._key_file.vault(self.store_id, row.master_key_id, row.key_check)
+            self._state.vault = vault
+        return vault
 
     def _drop_old_keys(self) -> None:
         """Leave in the key file only the key that the records name, under the writers' lock."""

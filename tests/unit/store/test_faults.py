@@ -21,6 +21,8 @@ from assent.store.faults import translate
 from tests.builders import Clock
 from tests.unit.store.builders import COLLECTION, enrolled
 
+pytestmark = pytest.mark.usefixtures("real_migrations")
+
 
 @pytest.mark.parametrize(
     "url",

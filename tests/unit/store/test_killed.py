@@ -21,7 +21,10 @@ from tests.builders import Clock
 from tests.unit.store.builders import COLLECTION, agree, enrol, enrolled, make_collection
 from tests.unit.store.killing import killed_at_every_step
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
+    pytest.mark.usefixtures("real_migrations"),
+]
 
 
 def open_in(folder: Path) -> Records:

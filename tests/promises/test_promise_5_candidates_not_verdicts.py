@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import re
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ def said(value: Any) -> str:
 
 
 def names_somebody(text: str) -> bool:
-    return any(word in text for word in ("ana", "Ana Test", "bea", "Bea Test"))
+    # whole words: an id or a digest may well have "bea" in it
+    return re.search(r"\b(ana|bea)\b", text, re.IGNORECASE) is not None
 
 
 def test_no_answer_names_anybody_before_two_have_confirmed(under_review: Assent, demo_photos: Path) -> None:

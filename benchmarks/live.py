@@ -258,15 +258,15 @@ def streams(
             assent.live("here", camera=f"c{i}", source=str(clip), options=options, tell=told.append)
             for i in range(count)
         ]
-        threads = [threading.Thread(target=run.run) for run in runs]
-        for thread in threads:
+        watching = [threading.Thread(target=run.run) for run in runs]
+        for thread in watching:
             thread.start()
-            time.sleep(4.0 / count)  # a loop takes four seconds: people do not come to all cameras at one moment
+            time.sleep(4.0 / count)  # a loop takes four seconds: people do not come to all at one moment
         time.sleep(duration_s)
         found = [run.status() for run in runs]
         for run in runs:
             run.stop()
-        for thread in threads:
+        for thread in watching:
             thread.join()
         return {
             "streams": count,

@@ -139,7 +139,7 @@ def live_worker(
 
     options = LiveOptions(has_preview=True, max_fps=fps, look_px=look, webhook=webhook)
     should_stop = threading.Event()
-    # Streams are looked at side by side: threads that wait for each other within one look would cost a third of the frames.
+    # Streams are looked at side by side: threads that wait for each other within one look cost a third of the frames.
     with open_assent(ctx, default_threads=1 if streams > 1 else 0) as assent:
         worker = assent.live_worker(max_streams=streams, options=options, outputs=output_of)
         assent.warm_up()

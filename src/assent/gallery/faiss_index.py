@@ -31,6 +31,7 @@ from assent.gallery.index import (
 )
 from assent.gallery.saving import load_rows, save_rows
 from assent.gallery.segments import CodedSegment, Near, OpenSegment, Segment, best_of, concatenated
+from assent.gallery.short_codes import QUICK, THOROUGH
 from assent.gallery.snapshot import Saved, Seal
 from assent.types import Float32, Float64, Int64
 
@@ -40,6 +41,7 @@ MAX_ROWS = 2**20
 """Templates of one coded segment."""
 MERGED_AT_ONCE = 8
 _GONE_SHARE = 0.3
+_MANY_ROWS = 4 * MAX_ROWS
 
 Progress = Callable[[int, int], None]
 """Called with how many templates are in, of how many."""
@@ -164,9 +166,10 @@ class FaissIndex:
         if not len(array):
             return []
         segments = [segment for segment in self._segments if segment.num_rows]
+        effort = THOROUGH if sum(segment.num_rows for segment in segments) <= _MANY_ROWS else QUICK
 
         def ask(some: Sequence[Segment]) -> list[list[Near]]:
-            return [segment.near(array, limit, min_score, now_s) for segment in some]
+            return [segment.near(array, limit, min_score, now_s, effort) for segment in some]
 
         # one stretch of segments for each thread: handing them over one by one would cost more than a small one takes
         stretches = [segments[first :: self._threads] for first in range(min(self._threads, len(segments)))]

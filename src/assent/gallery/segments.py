@@ -18,11 +18,9 @@ import numpy as np
 from assent.errors import IndexUnavailable
 from assent.gallery.index import SCORE_ERROR, Keys, Rows, begin_with
 from assent.gallery.originals import FileOriginals, MemoryOriginals, Originals
-from assent.gallery.short_codes import ShortCodes
+from assent.gallery.short_codes import THOROUGH, Effort, ShortCodes
 from assent.types import Bool, Float32, Float64, Int64, UInt8
 
-NUM_CANDIDATES = 1024
-"""Nearest by the short codes that are looked at again; `benchmarks/index.py` says what fewer would miss."""
 _ROWS_AT_ONCE = 8192
 _FEW = 1 / 64
 """Where fewer of a segment's rows may be returned, these are looked at one by one instead."""
@@ -149,8 +147,10 @@ class OpenSegment:
         keys = np.array([key for key, _ in pairs], np.bytes_) if pairs else np.zeros(0, "S1")
         return Rows(keys, self._templates[at], self._expires_s[at])
 
-    def near(self, probes: Float32, limit: int, min_score: float, now_s: float) -> list[Near]:
-        """Everything that may be among the best ``limit``, for each probe."""
+    def near(
+        self, probes: Float32, limit: int, min_score: float, now_s: float, _effort: Effort = THOROUGH
+    ) -> list[Near]:
+        """Everything that may be among the best ``limit``, for each probe; always all of it."""
         size = self.size
         templates, live = self._templates[:size], self._expires_s[:size] > now_s
         found = []
@@ -244,17 +244,20 @@ class CodedSegment:
         """The keys of what is held, in order."""
         return self._keys[self._held]
 
-    def near(self, probes: Float32, limit: int, min_score: float, now_s: float) -> list[Near]:
+    def near(
+        self, probes: Float32, limit: int, min_score: float, now_s: float, effort: Effort = THOROUGH
+    ) -> list[Near]:
         """What may be among the best ``limit``, for each probe."""
         num_live, bits = self._live.at(now_s)
         if num_live == 0:
             return [Near(np.zeros(0, np.int64), np.zeros(0, np.float32), 0.0) for _ in probes]
-        if num_live <= max(NUM_CANDIDATES, self.num_rows * _FEW):
+        if num_live <= max(effort.num_candidates, self.num_rows * _FEW):
             live = np.flatnonzero(np.unpackbits(bits, count=self.num_rows, bitorder="little"))
             return [self._scored(probe, live, limit, min_score) for probe in probes]
         nearest = self._short.nearest(
             probes,
-            max(NUM_CANDIDATES, 4 * limit),
+            effort,
+            limit=limit,
             min_score=min_score,
             bits=None if num_live == self.num_rows else bits,
         )

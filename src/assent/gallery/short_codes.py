@@ -8,6 +8,7 @@ in cells of some two thousand, and a search that asks only for who is near leave
 from __future__ import annotations
 
 import ctypes
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
@@ -24,14 +25,32 @@ _ROWS_AT_ONCE: Final = 65536
 _ROWS_OF_CELL: Final = 2048
 _LEAST_CELLS: Final = 256
 """Fewer cells are so large that the nearer ones would have to be nearly all."""
-_CELLS_SHARE: Final = 0.55
 _NEAR: Final = 0.45
-"""Where hits are within this share of the mean squared distance, `_CELLS_SHARE` of the cells will do."""
+"""Where hits are within this share of the mean squared distance, the nearer cells will do (see ``Effort``)."""
 _SURE: Final = 3.5
 """Standard deviations by which a code may be farther than a hit is, and be looked at again."""
 _FEW_PROBES: Final = 8
 _ONE_BY_ONE: Final = 11
 """FAISS's number for searching each cell for each probe with a reservoir: a quarter faster for a single one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is looked at again; docs/scale.md says what less would miss.
+
+    Attributes:
+        num_candidates: of the nearest by the short codes.
+        cells_share: of the cells, the nearest ones; all where hits may be far.
+    """
+
+    num_candidates: int
+    cells_share: float
+
+
+THOROUGH: Final = Effort(2048, 0.8)
+"""For galleries of some millions."""
+QUICK: Final = Effort(1024, 0.65)
+"""For larger ones, where the best are nearer."""
 
 
 @cache
@@ -89,24 +108,28 @@ class ShortCodes:
         """What they take: the codes, and for each its row's number and cell."""
         return int((self._index.code_size + 8 + 2) * self._num_rows)
 
-    def nearest(self, probes: Float32, count: int, *, min_score: float, bits: UInt8 | None) -> Int64:
+    def nearest(
+        self, probes: Float32, effort: Effort, *, limit: int, min_score: float, bits: UInt8 | None
+    ) -> Int64:
         """Rows nearest to each probe by the short codes.
 
         Args:
             probes: (Q, dim) float32, unit norm.
-            count: how many, at most.
+            effort: how many.
+            limit: how many hits are wanted; many ask for more rows.
             min_score: of the hits that are looked for, a cosine.
             bits: one for each row, least significant first: whether it may be returned; None for all.
 
         Returns:
-            (Q, count) int64, -1 where there are fewer, or where one is too far to be a hit.
+            (Q, C) int64, -1 where there are fewer, or where one is too far to be a hit.
         """
         selector = {} if bits is None else {"sel": faiss().IDSelectorBitmap(bits)}
         # each segment has a thread already; FAISS's own would only wait for each other
         faiss().omp_set_num_threads(1)
-        parameters = faiss().IVFSearchParameters(nprobe=self._num_cells(min_score), **selector)
+        parameters = faiss().IVFSearchParameters(nprobe=self._num_cells(effort, min_score), **selector)
         index = self._one_by_one if len(probes) < _FEW_PROBES else self._index
-        distances, rows = index.search(self._turned(probes), min(count, self._num_rows), params=parameters)
+        count = min(max(effort.num_candidates, 4 * limit), self._num_rows)
+        distances, rows = index.search(self._turned(probes), count, params=parameters)
         rows[distances > self._farthest(min_score)] = -1
         return np.asarray(rows, np.int64)
 
@@ -150,11 +173,11 @@ class ShortCodes:
     def _turned(self, templates: Float32) -> Float32:
         return np.ascontiguousarray((templates - self.mean) @ self._turn)
 
-    def _num_cells(self, min_score: float) -> int:
+    def _num_cells(self, effort: Effort, min_score: float) -> int:
         """How many of the nearest cells are searched."""
         reach = (2 - 2 * min_score) / max(self._mean_distance_squared, 1e-9)
         num_cells = int(self._index.nlist)
-        return max(1, round(_CELLS_SHARE * num_cells)) if reach <= _NEAR else num_cells
+        return max(1, round(effort.cells_share * num_cells)) if reach <= _NEAR else num_cells
 
     def _farthest(self, min_score: float) -> float:
         """The squared distance of a probe to a hit's code that is hardly ever exceeded.

@@ -23,7 +23,7 @@ class Networks:
         if not len(rows):
             return Detections.empty()
         box = np.array([[columns.min(), rows.min(), columns.max(), rows.max()]], np.float32)
-        points = np.repeat(((box[:, :2] + box[:, 2:]) / 2)[:, None], 5, axis=1)
+        points = np.repeat(((box[:, :2] + box[:, 2:]) / 2)[:, None], 5, axis=1).astype(np.float32)
         return Detections(box, points, np.array([0.9], np.float32))
 
     def templates(self, image_rgb: UInt8, faces: list[Face]) -> Float32:

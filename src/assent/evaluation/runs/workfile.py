@@ -1,8 +1,9 @@
 """What a run has done so far, on disk, so that a killed one goes on where it was.
 
-A text file of JSON lines: the first says which run it belongs to, each other holds one answer: a key and plain
-values (scores, candidate numbers, reasons, milliseconds). No template, no picture and no name is in it; pictures
-are numbers in the order of the run's trials, whose digest is in the first line.
+A text file of JSON lines: the first says which run it belongs to, each other holds one answer (a key and plain
+values: scores, candidate numbers, reasons, milliseconds) or a mark (a word, set or taken back). No template, no
+picture and no name is in it; pictures are numbers in the order of the run's trials, whose digest is in the first
+line.
 
 Each line is written at once. A last line without its end was cut by a kill: it is dropped, and that answer is
 asked for again.
@@ -39,6 +40,7 @@ class WorkFile:
 
     def __init__(self, path: Path | None, run: JsonObject) -> None:
         self._answers: dict[Key, JsonObject] = {}
+        self._marks: set[str] = set()
         self._file: BinaryIO | None = None
         self.num_resumed = 0
         if path is None:
@@ -88,6 +90,30 @@ class WorkFile:
         if self._answers.pop((kind, number), None) is not None:
             self._write([kind, number, None])
 
+    def is_marked(self, word: str) -> bool:
+        """Whether a mark is set."""
+        return word in self._marks
+
+    def mark(self, word: str) -> None:
+        """Note how far the run is, which is no answer and is not counted as one; on disk before this returns.
+
+        Raises:
+            UsageError: the disk is full.
+        """
+        if word not in self._marks:
+            self._marks.add(word)
+            self._write([word, True])
+
+    def unmark(self, word: str) -> None:
+        """The mark does not hold any longer; on disk before this returns.
+
+        Raises:
+            UsageError: the disk is full.
+        """
+        if word in self._marks:
+            self._marks.remove(word)
+            self._write([word, False])
+
     def _write(self, value: Any) -> None:
         if self._file is None:
             return
@@ -124,7 +150,12 @@ class WorkFile:
 
     def _read(self, path: Path, number: int, line: bytes) -> None:
         try:
-            kind, question, answer = json.loads(line)
+            values = json.loads(line)
+            if len(values) == 2:
+                word, is_set = values
+                (self._marks.add if is_set else self._marks.discard)(str(word))
+                return
+            kind, question, answer = values
             key = (str(kind), int(question))
         except (ValueError, TypeError) as error:
             raise UsageError(

@@ -18,7 +18,7 @@ from assent.evaluation.runs.facts import RunFacts, counted, latencies_by_group
 from assent.evaluation.runs.plan import SearchPlan
 from assent.evaluation.runs.systems import Searcher
 from assent.evaluation.runs.verify import Progress
-from assent.evaluation.runs.workfile import WorkFile
+from assent.evaluation.runs.workfile import WorkFile, answer_of, is_final
 from assent.types import JsonObject
 
 Candidates = tuple[tuple[int, float], ...]
@@ -168,7 +168,7 @@ class _UnderWay:
         known = {
             n: a["face"] for n in self.done.numbers("enrol") if (a := self._answer("enrol", n)).get("face")
         }
-        if not all(_is_final(self.done.get("search", row)) for row in range(len(self.plan.probes))):
+        if not all(is_final(self.done.get("search", row)) for row in range(len(self.plan.probes))):
             for number in [n for n in known if not self._is_enrolled_first(n)]:
                 del known[number]
                 self.done.forget("enrol", number)
@@ -189,19 +189,19 @@ class _UnderWay:
         kinds = [("search", row) for row in range(len(self.plan.probes))]
         if not self.system.is_pairwise:
             kinds += [("search mated", row) for row, mates in enumerate(self.plan.mates) if mates]
-        return all(_is_final(self.done.get(*one)) for one in kinds)
+        return all(is_final(self.done.get(*one)) for one in kinds)
 
     def _enrol(self, number: int) -> None:
-        if not _is_final(self.done.get("enrol", number)) and not self._was_searched:
+        if not is_final(self.done.get("enrol", number)) and not self._was_searched:
             made = self.system.enrol(number, self.plan.references[number].path)
-            self.done.add("enrol", number, _answer(made.failure, made.error, made.ms, face=made.face_id))
+            self.done.add("enrol", number, answer_of(made.failure, made.error, made.ms, face=made.face_id))
         self._step()
 
     def _search(self, kind: str, row: int) -> None:
-        if not _is_final(self.done.get(kind, row)):
+        if not is_final(self.done.get(kind, row)):
             found = self.system.search(self.plan.probes[row].path, self.max_candidates)
             candidates = None if found.candidates is None else [[n, round(s, 7)] for n, s in found.candidates]
-            self.done.add(kind, row, _answer(found.failure, found.error, found.ms, candidates=candidates))
+            self.done.add(kind, row, answer_of(found.failure, found.error, found.ms, candidates=candidates))
         self._step()
 
     def _step(self) -> None:
@@ -267,14 +267,3 @@ class _UnderWay:
             for kind, n in asked
             if self._answer(kind, n).get(field)
         )
-
-
-def _is_final(answer: JsonObject | None) -> bool:
-    """Whether a question need not be asked again: it has an answer, and not an error of the service."""
-    return answer is not None and not answer.get("error")
-
-
-def _answer(failure: str, error: str, ms: float | None, **values: object) -> JsonObject:
-    answer: JsonObject = {name: value for name, value in values.items() if value not in (None, "")}
-    answer |= {name: text for name, text in (("failure", failure), ("error", error)) if text}
-    return answer if ms is None else answer | {"ms": round(ms, 2)}

@@ -27,6 +27,18 @@ Key = tuple[str, int]
 """What was asked: a kind of question, and its number in the run."""
 
 
+def answer_of(failure: str, error: str, ms: float | None, **values: object) -> JsonObject:
+    """What is kept of an answer: what there is of it, and how long it took in milliseconds."""
+    kept: JsonObject = {name: value for name, value in values.items() if value not in (None, "")}
+    kept |= {name: text for name, text in (("failure", failure), ("error", error)) if text}
+    return kept if ms is None else kept | {"ms": round(ms, 2)}
+
+
+def is_final(answer: JsonObject | None) -> bool:
+    """Whether a question need not be asked again: it has an answer, and not an error of the service."""
+    return answer is not None and not answer.get("error")
+
+
 class WorkFile:
     """The answers of one run, in memory and, where there is a path, on disk.
 

@@ -162,13 +162,14 @@ class WorkFile:
 
     def _read(self, path: Path, number: int, line: bytes) -> None:
         try:
-            values = json.loads(line)
-            if len(values) == 2:
-                word, is_set = values
-                (self._marks.add if is_set else self._marks.discard)(str(word))
-                return
-            kind, question, answer = values
-            key = (str(kind), int(question))
+            match json.loads(line):
+                case [str(word), bool(is_set)]:
+                    (self._marks.add if is_set else self._marks.discard)(word)
+                    return
+                case [kind, question, answer]:
+                    key = (str(kind), int(question))
+                case _:
+                    raise ValueError("neither an answer nor a mark")
         except (ValueError, TypeError) as error:
             raise UsageError(
                 f"{path}, line {number}: expected an answer of an audit's run; the file is damaged. Delete it, or "

@@ -18,7 +18,7 @@ from rich.console import Console
 
 from assent.calibration.draws import DrawOptions
 from assent.calibration.measure import measure
-from assent.calibration.profile import CalibrationProfile, Population, Recipe, ReferenceKind
+from assent.calibration.profile import FPIR_PRESETS, CalibrationProfile, Population, Recipe, ReferenceKind
 from assent.calibration.samples import Samples
 from assent.errors import GalleryBeyondEvidence
 from assent.evaluation.audit import collect
@@ -37,7 +37,6 @@ from benchmarks.common import print_rows
 from benchmarks.datasets import all_images, congress_images
 from benchmarks.faces import FaceSet, chip_key, read_faces
 
-POLICIES = {"default": 0.01, "strict": 0.001}
 WIDE = Console(width=150)
 DISTANCES = (0.6, 0.5, 0.45, 0.4)
 DRAWS = DrawOptions()
@@ -219,7 +218,7 @@ def _policy_rows(
     """For each calibration and policy the largest gallery allowed, and the whole one where that is refused."""
     rows: list[JsonObject] = []
     for calibrated_on, profile in profiles.items():
-        for policy, target in POLICIES.items():
+        for policy, target in FPIR_PRESETS.items():
             n_max = profile.n_max(target, (kind,))
             for size in sorted({min(n_max, searches.gallery_size), searches.gallery_size} - {0}):
                 threshold = applied(profile, size, target, kind)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left
 
 from assent.calibration.curve import Curve, ReferenceKind
-from assent.calibration.profile import CalibrationProfile
+from assent.calibration.profile import FPIR_PRESETS, CalibrationProfile
 from assent.errors import GalleryBeyondEvidence
 from assent.evaluation.report.words import one_in
 
 TARGETS = (1e-2, 1e-3, 1e-4)
-POLICIES = {"default": 0.01, "strict": 0.001}
 KIND_NAMES = {ReferenceKind.SINGLE: "one photo", ReferenceKind.MEAN: "mean"}
 _ROUND_SIZES = (1, 10, 200)
 
@@ -23,7 +22,9 @@ def summary_lines(profile: CalibrationProfile) -> list[str]:
         for target in TARGETS
     }
     single, mean = ReferenceKind.SINGLE, ReferenceKind.MEAN
-    n_max = {(policy, kind): _n_max(profile, policy, kind) for policy in POLICIES for kind in ReferenceKind}
+    n_max = {
+        (policy, kind): _n_max(profile, policy, kind) for policy in FPIR_PRESETS for kind in ReferenceKind
+    }
     return [
         "**In short.** With one photo each side and false matches held to 1 in 1,000, "
         f"{missed[single, 1e-3]} of true pairs are missed; at 1 in 10,000, {missed[single, 1e-4]}. Enrol several "
@@ -77,7 +78,7 @@ def verification_lines(profile: CalibrationProfile) -> list[str]:
 
 def gallery_lines(profile: CalibrationProfile) -> list[str]:
     """What a larger gallery costs."""
-    columns = [(kind, policy) for kind in ReferenceKind for policy in POLICIES]
+    columns = [(kind, policy) for kind in ReferenceKind for policy in FPIR_PRESETS]
     sizes = {_n_max(profile, policy, kind) for kind, policy in columns} | set(_ROUND_SIZES)
     several = {ReferenceKind.SINGLE: "one photo", ReferenceKind.MEAN: "several"}
     lines = [
@@ -88,7 +89,7 @@ def gallery_lines(profile: CalibrationProfile) -> list[str]:
         cells = []
         for kind, policy in columns:
             try:
-                floor = profile.floor(size, POLICIES[policy], kind).value
+                floor = profile.floor(size, FPIR_PRESETS[policy], kind).value
                 cells.append(f"{100 * profile.curve(kind).fnmr_at(floor):.1f}")
             except GalleryBeyondEvidence:
                 cells.append("refused")
@@ -99,7 +100,7 @@ def gallery_lines(profile: CalibrationProfile) -> list[str]:
 def _n_max(profile: CalibrationProfile, policy: str, kind: ReferenceKind) -> int:
     """With references of this kind in the gallery; once somebody has several photos, with both kinds."""
     kinds = (kind,) if kind == ReferenceKind.SINGLE else tuple(ReferenceKind)
-    return profile.n_max(POLICIES[policy], kinds)
+    return profile.n_max(FPIR_PRESETS[policy], kinds)
 
 
 def _fnmr(curve: Curve, profile: CalibrationProfile, target: float) -> float:

@@ -13,7 +13,6 @@ from assent.video.analysis import analyse
 from assent.video.covering import hidden_boxes
 from assent.video.reading import ClipReader
 from assent.video.rendering import render
-from assent.video.types import Analysis
 from assent.vision.engine import FaceEngine
 from benchmarks.video_clips import read_frames
 
@@ -75,7 +74,6 @@ class Ours:
 
     def __init__(self, engine: FaceEngine) -> None:
         self._engine = engine
-        self.analyses: dict[str, Analysis] = {}
         self.analysis_s: dict[str, float] = {}
 
     def hide(self, source: Path, target: Path) -> Made:
@@ -83,7 +81,6 @@ class Ours:
         start = time.perf_counter()
         with ClipReader(source) as reader:
             analysis = analyse(reader.frames(), reader.facts, self._engine)
-        self.analyses[source.name] = analysis
         self.analysis_s[source.name] = time.perf_counter() - start
         hidden = hidden_boxes(analysis)
         render(source, target, hidden.__getitem__, times_s=analysis.times_s, overwrite=True)

@@ -199,7 +199,10 @@ class Settings(BaseSettings):
     )
     s3_secret_access_key: SecretStr | None = Field(default=None, description="The key's secret.")
     s3_timeout_s: float = Field(
-        default=10.0, gt=0, le=300, description="How long the S3 may take for one picture, seconds."
+        default=10.0,
+        gt=0,
+        le=300,
+        description="How long the S3 may take for one picture, seconds; a video may take 4 s a MiB longer.",
     )
 
     @cached_property

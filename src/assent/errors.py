@@ -56,7 +56,7 @@ a person's name or a secret. ``exit_code`` is what the command line exits with (
     |- EndpointError                15   the service under audit refuses, throttles, or does not answer
     |- VideoError                   16
     |  |- UnreadableVideo                truncated, no video, a kind that is not read, or without a frame
-    |  |- VideoTooLarge                  over the limit on pixels
+    |  |- VideoTooLarge                  over the limit on pixels, bytes or length
     |  `- UndecodableFrame               a frame that cannot be read, where that is to stop the work
     |- JobError                     17
     |  `- JobNotReady                    it has not succeeded, so that there is nothing to fetch
@@ -418,7 +418,7 @@ class UnreadableVideo(VideoError):
 
 
 class VideoTooLarge(VideoError):
-    """Over the limit on pixels; raised before a frame is decoded."""
+    """Over the limit on pixels, bytes or length; raised before the work on it begins."""
 
 
 class UndecodableFrame(VideoError):

@@ -107,7 +107,8 @@ CLIENTS = {
 ALLOWED = {
     "objects/s3.py": {"boto3", "botocore.config"},  # the one S3 that the operator configured
     "notifications/webhook.py": {"httpx2"},  # the URLs that the operator configured, told and not read
-    "notifications/sns.py": {"boto3", "botocore.config", "botocore.exceptions"},
+    # told to, asked for nothing
+    "notifications/aws.py": {"boto3", "botocore.config", "botocore.exceptions"},
     "evaluation/runs/endpoint.py": {"boto3", "botocore.client", "botocore.config"},  # the service under audit
     "evaluation/runs/calls.py": {"botocore.client", "botocore.exceptions"},
     "wire/model.py": {"botocore.loaders", "botocore.model"},  # shapes, read from files
@@ -118,11 +119,6 @@ ALLOWED = {
     "server/gate.py": {"asyncio"},
     "server/bodies.py": {"asyncio"},
     "server/running.py": {"socket", "ssl"},
-    "notifications/kinesis.py": {
-        "boto3",
-        "botocore.config",
-        "botocore.exceptions",
-    },  # told to, asked for nothing
     "service/livedoor.py": {"socket"},  # a socket of this machine's file system, to a worker of this user's
 }
 FETCHERS = {"assent.models.fetch", "assent.models.download", "assent.models.pip_settings"}

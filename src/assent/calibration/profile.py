@@ -31,6 +31,7 @@ from assent.types import Float64
 
 __all__ = [
     "CONFIDENCE",
+    "FPIR_PRESETS",
     "SCHEMA_VERSION",
     "CalibrationProfile",
     "Curve",
@@ -46,6 +47,9 @@ __all__ = [
 
 SCHEMA_VERSION: Literal[1] = 1
 CONFIDENCE = 0.95
+
+FPIR_PRESETS = {"default": 0.01, "strict": 0.001}
+"""Targets of the false positive identification rate by name; ``strict`` is the bound of NIST SP 800-63A-4 §3.11."""
 
 
 @dataclass(frozen=True, slots=True)

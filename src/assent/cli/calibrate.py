@@ -83,6 +83,8 @@ def calibrate(
 
 def print_profile(profile: CalibrationProfile) -> None:
     """A profile for people: misses at some rates of false matches, and how many people it supports."""
+    from assent.calibration.profile import FPIR_PRESETS
+
     population = profile.population
     say(
         f"{population.num_subjects} people, {population.num_images} photos, of which "
@@ -97,5 +99,5 @@ def print_profile(profile: CalibrationProfile) -> None:
             threshold = profile.threshold_for_fmr(target, curve.kind).value
             rows.append((curve.kind, rate(target), f"{threshold:.4f}", f"{curve.fnmr_at(threshold):.1%}"))
     print_table(None, ["compared with", "false matches at most>", "cosine at least>", "misses>"], rows)
-    for name, target in (("default", 0.01), ("strict", 0.001)):
+    for name, target in FPIR_PRESETS.items():
         say(f"Supports galleries of up to {profile.n_max(target):,} people at the {name} policy.")

@@ -16,8 +16,9 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from assent.console.forms import MAX_FIELDS, Form, FormMalformed, FormTooLarge, read_form
-from assent.errors import AssentError, UsageError, VideoTooLarge
+from assent.errors import AssentError, UsageError
 from assent.service.videolibrary import VideoUpload
+from assent.service.watching import check_num_bytes
 
 _FIELDS_BYTES: Final = 2**20
 _FIELD_BYTES: Final = 2**14
@@ -119,11 +120,8 @@ async def _drop(upload: VideoUpload | None) -> None:
 
 def _check_length(request: Request, max_bytes: int) -> None:
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > max_bytes + _FIELDS_BYTES:
-        raise VideoTooLarge(
-            f"expected a video of at most {max_bytes:,} bytes, got a larger one; cut it, or raise "
-            "ASSENT_MAX_VIDEO_BYTES"
-        )
+    if declared.isdigit():
+        check_num_bytes(int(declared) - _FIELDS_BYTES, max_bytes)
 
 
 async def _discard(stream: AsyncGenerator[bytes, None]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from assent.calibration.draws import weights
 from assent.errors import TooFewTrials, UsageError
 from assent.evaluation.audit import AuditOptions, Steps, method, summarise
-from assent.evaluation.bootstrap import WeightedRows, mated_rows, nonmated_rows
+from assent.evaluation.bootstrap import WeightedRows
 from assent.evaluation.collecting import Collector
 from assent.evaluation.evidence import Evidence
 from assent.evaluation.points import Points
@@ -166,11 +166,9 @@ def _misses(systems: Sequence[Points], options: AuditOptions) -> list[Difference
         return []
     draws, points = [], []
     for system in systems:
-        evidence = system.evidence
-        nonmated, mated = nonmated_rows(evidence), mated_rows(evidence)
+        nonmated, mated, universe = system.nonmated, system.mated, system.evidence.universe
         kept = int(np.searchsorted(np.cumsum(nonmated.shares), 3 * targets.max() * total)) + 1
         nonmated = nonmated.take(np.arange(min(kept, len(nonmated.scores))))
-        universe = evidence.universe
         everybody = np.ones(universe.num_subjects)
         points.append(misses_at(nonmated, universe.weight(everybody), mated, targets, everybody))
         draws.append(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from assent.calibration.profile import CalibrationProfile, ReferenceKind
+from assent.calibration.profile import FPIR_PRESETS, CalibrationProfile, ReferenceKind
 from assent.calibration.trials import TopPair
 from assent.errors import GalleryBeyondEvidence, TooFewTrials
 from assent.evaluation.audit import AuditOptions, audit, collect
@@ -24,7 +24,6 @@ from assent.evaluation.showing import Shower
 SIMILARITIES = (80.0, 99.0)
 """The protocol's default, as in 2018, and what the vendor advised after it was criticised."""
 
-POLICIES = {"default": 0.01, "strict": 0.001}
 HABIT = 0.6
 MAX_SHOWN = 200
 """False matches drawn for each rule; the most alike ones."""
@@ -96,7 +95,7 @@ def _rules(run: IdentifyRun, profile: CalibrationProfile | None) -> list[_Rule]:
     if profile is None:
         return [_Rule(f"Similarity {s:g}", _SIMILARITY_TEXT[s], s) for s in SIMILARITIES]
     similar = [_similarity_rule(profile, similarity) for similarity in SIMILARITIES]
-    return [*similar, *(_floor_rule(profile, run.nonmated_gallery_size, name) for name in POLICIES)]
+    return [*similar, *(_floor_rule(profile, run.nonmated_gallery_size, name) for name in FPIR_PRESETS)]
 
 
 _SIMILARITY_TEXT = {
@@ -117,7 +116,7 @@ def _similarity_rule(profile: CalibrationProfile, similarity: float) -> _Rule:
 
 
 def _floor_rule(profile: CalibrationProfile, gallery_size: int, policy: str) -> _Rule:
-    target, kind = POLICIES[policy], ReferenceKind.SINGLE
+    target, kind = FPIR_PRESETS[policy], ReferenceKind.SINGLE
     name, n_max = f"Assent's floor, {policy} policy", profile.n_max(target, (kind,))
     promise = f"At most {percent(target)} of the searches for strangers may name somebody."
     try:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 
+from assent.calibration.profile import FPIR_PRESETS
 from assent.errors import UsageError
 from assent.evaluation.rates import RULE_OF_30
 from assent.evaluation.result import Estimate, GalleryClaim, Rate, Requirement
 
-DEFAULT_TARGET = 0.01
-STRICT_TARGET = 0.001
-"""The bound of NIST SP 800-63A-4 section 3.11 on searches of a gallery."""
+DEFAULT_TARGET = FPIR_PRESETS["default"]
 
 
 def largest_gallery(fmr_bound: float | None, fpir_target: float) -> int:
@@ -69,7 +68,7 @@ def gallery_claim(fmr: Rate, gallery_size: int | None, fpir_target: float = DEFA
         fpir_target: accepted share of strangers' searches that return anybody.
     """
     n_max = largest_gallery(fmr.bound, fpir_target)
-    targets = sorted({DEFAULT_TARGET, STRICT_TARGET, fpir_target}, reverse=True)
+    targets = sorted({*FPIR_PRESETS.values(), fpir_target}, reverse=True)
     size = gallery_size or n_max
     requirements = tuple(requirement(size, target) for target in targets) if size else ()
     fpir = None

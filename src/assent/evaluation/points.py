@@ -55,20 +55,22 @@ class Points:
         )
 
     @cached_property
-    def _nonmated(self) -> WeightedRows:
+    def nonmated(self) -> WeightedRows:
+        """The nonmated comparisons to weigh, highest first."""
         return nonmated_rows(self.evidence)
 
     @cached_property
-    def _mated(self) -> WeightedRows:
+    def mated(self) -> WeightedRows:
+        """The mated comparisons to weigh, lowest first."""
         return mated_rows(self.evidence)
 
     def false_matches(self, thresholds: Float64) -> Draws:
         """Draws of fmr."""
-        return false_match_draws(self._nonmated, self.evidence.universe, thresholds, self.options)
+        return false_match_draws(self.nonmated, self.evidence.universe, thresholds, self.options)
 
     def misses(self, thresholds: Float64) -> Draws:
         """Draws of fnmr, of the same people."""
-        return miss_draws(self._mated, self.evidence.samples.num_subjects, thresholds, self.options)
+        return miss_draws(self.mated, self.evidence.samples.num_subjects, thresholds, self.options)
 
     def fmr(self, threshold: float) -> Rate:
         """The false match rate at one threshold."""

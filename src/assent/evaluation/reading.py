@@ -26,6 +26,7 @@ from assent.evaluation.matrices import SYMMETRIC, array_blocks, matrix_reference
 from assent.evaluation.result import Note, Source
 from assent.evaluation.rows import RowReader
 from assent.evaluation.trials import SampleTable, Trials
+from assent.models.files import sha256_of_file
 
 BLOCK_BYTES = 8_000_000
 _AHEAD = 4
@@ -128,7 +129,7 @@ def _read_file(state: _State, path: Path, num_files: int) -> Source:
         size, blocks = array_blocks(path)
         state.matrix = matrix_samples([str(k) for k in range(size)])
         num_rows = _collect_matrix(state, blocks, path.stat().st_size)
-        return Source(path.name, "npy", num_rows, _sha256(path))
+        return Source(path.name, "npy", num_rows, sha256_of_file(path))
     first, second = _first_lines(path)
     layout = find_layout(
         path.name, first, second, format=state.options.format, score_column=state.options.score_column
@@ -137,7 +138,7 @@ def _read_file(state: _State, path: Path, num_files: int) -> Source:
         _refuse_several(path, num_files)
         references = matrix_references(path, layout, first, second)
         num_rows = _read_text_matrix(state, path, layout, references)
-        return Source(path.name, "matrix", num_rows, _sha256(path))
+        return Source(path.name, "matrix", num_rows, sha256_of_file(path))
     digest = hashlib.sha256()
     return Source(path.name, layout.format, _read_rows(state, path, layout, digest), digest.hexdigest())
 
@@ -284,11 +285,6 @@ def _first_lines(path: Path) -> tuple[str, str]:
             ) from error
     first, second = decoded
     return first, second
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _refuse_several(path: Path, num_files: int) -> None:

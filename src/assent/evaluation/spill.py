@@ -40,7 +40,9 @@ class TrialStore:
     _file: IO[bytes] | None = None
     _lengths: list[int] = field(default_factory=list)
     _num_rows: int = 0
-    _is_ascending: bool = True
+    _is_ascending: bool = (
+        True  # each probe and reference have higher numbers than those before: none is twice
+    )
     _last: int = -1
 
     def __del__(self) -> None:
@@ -54,11 +56,6 @@ class TrialStore:
     def is_in_memory(self) -> bool:
         """Whether there are few enough to be looked at all together."""
         return self._file is None
-
-    @property
-    def is_ascending(self) -> bool:
-        """Whether each comparison's probe and reference have higher numbers than the one's before: none is twice."""
-        return self._is_ascending
 
     def add(self, trials: Trials) -> None:
         """Keep some more.

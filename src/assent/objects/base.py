@@ -36,7 +36,7 @@ class ObjectStore(Protocol):
         """How many bytes an object has, without reading it.
 
         Raises:
-            ObjectUnavailable: no such bucket or object, or it cannot be read.
+            ObjectUnavailable: no such bucket or object, or it cannot be read in time.
         """
 
     def open(
@@ -53,7 +53,7 @@ class ObjectStore(Protocol):
             max_bytes: largest object that is opened.
 
         Raises:
-            ObjectUnavailable: no such bucket or object, or it cannot be read.
+            ObjectUnavailable: no such bucket or object, or it cannot be read in time.
             ObjectTooLarge: over ``max_bytes``.
         """
 

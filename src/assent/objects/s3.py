@@ -1,8 +1,9 @@
 """Any S3 as an object store, through boto3.
 
 What the other side says is not trusted: not the size it declares, not that it goes on sending, not that it speaks S3.
-Each object is read in a thread of its own, which is waited for so long and no longer: timeouts of a socket begin
-anew with each byte, so that a server that sends one every few seconds would hold a request for hours.
+Each question is asked in a thread of its own, which is waited for so long and no longer: timeouts of a socket begin
+anew with each byte, so that a server that sends one every few seconds would hold a request for hours. The client's own
+timeouts and its two attempts are there to end a thread that nobody waits for any longer.
 """
 
 from __future__ import annotations
@@ -13,17 +14,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Generic, TypeVar
 
 from assent.errors import ObjectError, ObjectTooLarge, ObjectUnavailable
 from assent.objects.base import check_names, path_of, unnamed_file
 
+T = TypeVar("T")
+
 _CHUNK_BYTES: Final = 2**16
-_LARGE_CHUNK_BYTES: Final = 2**20
 MIN_BYTES_PER_S: Final = 256 * 1024
 """Of a large object; slower than this it is given up."""
 MAX_IN_FLIGHT: Final = 32
-"""Objects read at one time; abandoned reads count until their sockets have timed out."""
+"""Questions open at one time; abandoned ones count until their sockets have timed out or ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class S3Options:
         region: that requests are signed for.
         access_key_id: with the secret; boto3's standard chain of places when None.
         secret_access_key: as above.
-        timeout_s: for one object, from the question to its last byte.
+        timeout_s: for one question, from its first byte to the answer's last; a large object that is opened as a file
+            has its size over ``MIN_BYTES_PER_S`` beside it.
     """
 
     endpoint: str | None = None
@@ -56,87 +59,68 @@ class S3Buckets:
 
     def read(self, bucket: str, key: str, *, version: str | None = None, max_bytes: int) -> bytes:
         """One object's bytes (see ``ObjectStore.read``)."""
-        check_names(bucket, key)
-        if not self._slots.acquire(blocking=False):
-            raise ObjectUnavailable(
-                f"{MAX_IN_FLIGHT} objects are being read from S3 already; try again in a moment"
-            )
-        names = {"Bucket": bucket, "Key": key} | ({"VersionId": version} if version else {})
-        reading = _Reading(lambda deadline: self._read(names, max_bytes, deadline), self._slots.release)
-        return reading.result(self._options.timeout_s)
+        names = _names(bucket, key, version)
+        return self._within_limit(
+            lambda limit: b"".join(self._chunks(names, max_bytes, limit, is_large=False))
+        )
 
     def size(self, bucket: str, key: str, *, version: str | None = None) -> int:
         """What S3 says (see ``ObjectStore.size``)."""
-        check_names(bucket, key)
-        names = {"Bucket": bucket, "Key": key} | ({"VersionId": version} if version else {})
-        try:
-            return int(self._s3().head_object(**names)["ContentLength"])
-        except Exception as error:  # boto3 lets through whatever a rubbish answer makes its parsers raise
-            raise _unavailable(error) from error
+        names = _names(bucket, key, version)
+        return self._within_limit(lambda _: _length(self._s3().head_object(**names)))
 
     @contextmanager
     def open(self, bucket: str, key: str, *, version: str | None = None, max_bytes: int) -> Iterator[Path]:
         """One object, fetched into a file without a name (see ``ObjectStore.open``).
 
-        A large object may take as long as its bytes take; each part of it must come within the timeout.
+        It may take as much longer than the timeout as its bytes take at ``MIN_BYTES_PER_S``.
         """
-        check_names(bucket, key)
-        names = {"Bucket": bucket, "Key": key} | ({"VersionId": version} if version else {})
+        names = _names(bucket, key, version)
         with unnamed_file() as file:
-            try:
-                self._fetch(names, file, max_bytes)
-            except ObjectError:
-                raise
-            except OSError as error:
-                raise ObjectUnavailable(
-                    f"the object cannot be kept while it is worked on ({error.strerror or type(error).__name__}); "
-                    "make room where temporary files are kept (TMPDIR)"
-                ) from error
-            except Exception as error:  # boto3 lets through whatever a rubbish answer makes its parsers raise
-                raise _unavailable(error) from error
+            self._within_limit(
+                lambda limit: _keep(file, self._chunks(names, max_bytes, limit, is_large=True))
+            )
             yield path_of(file.fileno())
 
-    def _fetch(self, names: dict[str, str], file: BinaryIO, max_bytes: int) -> None:
+    def _within_limit(self, ask: Callable[[_Limit], T]) -> T:
+        """Ask S3 something, in a thread that is waited for no longer than the limit allows.
+
+        Raises:
+            ObjectUnavailable: no answer in time, or none that is of use; or too many questions are open.
+            ObjectTooLarge: as ``ask`` raises it.
+        """
+        if not self._slots.acquire(blocking=False):
+            raise ObjectUnavailable(
+                f"{MAX_IN_FLIGHT} objects are being read from S3 already; try again in a moment"
+            )
+        return _Asking(ask, _Limit(self._options.timeout_s), self._slots.release).result()
+
+    def _chunks(
+        self, names: dict[str, str], max_bytes: int, limit: _Limit, *, is_large: bool
+    ) -> Iterator[bytes]:
+        """All of an object, in parts; a large one may take longer.
+
+        Raises:
+            ObjectUnavailable: it is cut short, or late.
+            ObjectTooLarge: over ``max_bytes``, whatever S3 says of its size.
+        """
         answer = self._s3().get_object(**names)
         body = answer["Body"]
         try:
-            declared = int(answer["ContentLength"])
+            declared = _length(answer)
             if declared > max_bytes:
                 raise _too_large(max_bytes)
-            deadline = time.monotonic() + self._options.timeout_s + declared / MIN_BYTES_PER_S
+            if is_large:
+                limit.extend(declared / MIN_BYTES_PER_S)
             size = 0
-            while chunk := body.read(_LARGE_CHUNK_BYTES):
+            while chunk := body.read(_CHUNK_BYTES):
                 size += len(chunk)
                 if size > max_bytes:
                     raise _too_large(max_bytes)
-                if time.monotonic() > deadline:
-                    raise _late(self._options.timeout_s + declared / MIN_BYTES_PER_S)
-                file.write(chunk)
+                limit.check()
+                yield chunk
             if size != declared:
                 raise ObjectUnavailable("S3 sent less of the object than it has; try again")
-            file.flush()
-        finally:
-            body.close()
-
-    def _read(self, names: dict[str, str], max_bytes: int, deadline: float) -> bytes:
-        answer = self._s3().get_object(**names)
-        body = answer["Body"]
-        try:
-            if "ContentLength" not in answer:
-                # Without it a body that was cut short looks whole.
-                raise ObjectUnavailable("S3 did not say how large the object is; check the server")
-            if int(answer["ContentLength"]) > max_bytes:
-                raise _too_large(max_bytes)
-            chunks: list[bytes] = []
-            left = max_bytes + 1
-            while left > 0 and (chunk := body.read(min(left, _CHUNK_BYTES))):
-                chunks.append(chunk)
-                left -= len(chunk)
-                if time.monotonic() > deadline:
-                    raise _late(self._options.timeout_s)
-            if left <= 0:
-                raise _too_large(max_bytes)
-            return b"".join(chunks)
         finally:
             body.close()
 
@@ -169,37 +153,104 @@ class S3Buckets:
         )
 
 
-class _Reading:
-    """One read in its own thread, so that it can be given up."""
+class _Limit:
+    """How long one question may take; it begins at once. Shared by who waits and who reads."""
 
-    def __init__(self, read: Callable[[float], bytes], done: Callable[[], None]) -> None:
-        self._read = read
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._start = time.monotonic()
+
+    @property
+    def left_s(self) -> float:
+        """Seconds; none or fewer where it is over."""
+        return self._start + self._limit_s - time.monotonic()
+
+    def extend(self, seconds: float) -> None:
+        """So much longer; there is much to send."""
+        self._limit_s += seconds
+
+    def check(self) -> None:
+        """Give up where it is over.
+
+        Raises:
+            ObjectUnavailable: it is.
+        """
+        if self.left_s < 0:
+            raise self.late()
+
+    def late(self) -> ObjectUnavailable:
+        """What is said then."""
+        return ObjectUnavailable(
+            f"S3 did not give the object within {self._limit_s:,.1f} s; check the server, or raise ASSENT_S3_TIMEOUT_S"
+        )
+
+
+class _Asking(Generic[T]):
+    """One question in its own thread, so that it can be given up."""
+
+    def __init__(self, ask: Callable[[_Limit], T], limit: _Limit, done: Callable[[], None]) -> None:
+        self._ask = ask
+        self._limit = limit
         self._done = done
-        self._bytes: bytes | None = None
+        self._answers: list[T] = []
         self._error: ObjectError | None = None
 
-    def result(self, timeout_s: float) -> bytes:
-        """The bytes, or why there are none, after at most so many seconds."""
-        deadline = time.monotonic() + timeout_s
-        # A daemon: an abandoned read does not keep the process from ending.
-        thread = threading.Thread(target=self._run, args=(deadline,), daemon=True, name="assent-s3")
+    def result(self) -> T:
+        """The answer, or why there is none, when the limit is over at the latest."""
+        # A daemon: an abandoned question does not keep the process from ending.
+        thread = threading.Thread(target=self._run, daemon=True, name="assent-s3")
         thread.start()
-        thread.join(timeout_s)
+        while thread.is_alive() and (left_s := self._limit.left_s) > 0:
+            thread.join(left_s)  # the limit may have been extended when this is over
         if self._error is not None:
             raise self._error
-        if self._bytes is None:
-            raise _late(timeout_s)
-        return self._bytes
+        if not self._answers:
+            raise self._limit.late()
+        return self._answers[0]
 
-    def _run(self, deadline: float) -> None:
+    def _run(self) -> None:
         try:
-            self._bytes = self._read(deadline)
+            self._answers.append(self._ask(self._limit))
         except ObjectError as error:
             self._error = error
         except Exception as error:  # noqa: BLE001  boto3 lets through whatever a rubbish answer makes its parsers raise
             self._error = _unavailable(error)
         finally:
             self._done()
+
+
+def _names(bucket: str, key: str, version: str | None) -> dict[str, str]:
+    """An object as boto3 names it.
+
+    Raises:
+        ObjectUnavailable: names that no store has.
+    """
+    check_names(bucket, key)
+    return {"Bucket": bucket, "Key": key} | ({"VersionId": version} if version else {})
+
+
+def _length(answer: dict[str, Any]) -> int:
+    if "ContentLength" not in answer:
+        # Without it a body that was cut short looks whole.
+        raise ObjectUnavailable("S3 did not say how large the object is; check the server")
+    return int(answer["ContentLength"])
+
+
+def _keep(file: BinaryIO, chunks: Iterator[bytes]) -> None:
+    """Write it all down.
+
+    Raises:
+        ObjectUnavailable: there is no room for it.
+    """
+    for chunk in chunks:
+        try:
+            file.write(chunk)
+            file.flush()
+        except OSError as error:
+            raise ObjectUnavailable(
+                f"the object cannot be kept while it is worked on ({error.strerror or type(error).__name__}); "
+                "make room where temporary files are kept (TMPDIR)"
+            ) from error
 
 
 def _unavailable(error: Exception) -> ObjectUnavailable:
@@ -210,12 +261,6 @@ def _unavailable(error: Exception) -> ObjectUnavailable:
     what = code if code.isalnum() and code.isascii() else type(error).__name__
     return ObjectUnavailable(
         f"Unable to get the object from S3 ({what}). Check object key, region and/or access permissions."
-    )
-
-
-def _late(timeout_s: float) -> ObjectUnavailable:
-    return ObjectUnavailable(
-        f"S3 did not give the object within {timeout_s:g} s; check the server, or raise ASSENT_S3_TIMEOUT_S"
     )
 
 

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from assent.calibration.profile import ReferenceKind
+from assent.calibration.profile import FPIR_PRESETS, ReferenceKind
 from assent.errors import NoCalibration, UsageError
 from assent.service.context import Context
-from assent.service.policy import FPIR_PRESETS, LiveGallery, policy_for
+from assent.service.policy import LiveGallery, policy_for
 from assent.store.access import Role
 from assent.store.values import BeyondEvidence, CollectionRecord, ReviewPolicy, TemplateRecord
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from assent.errors import JobNotReady, NotFound, UsageError, VideoTooLarge
+from assent.errors import JobNotReady, NotFound, UsageError
 from assent.notifications import open_notifier
 from assent.objects import ObjectStore, open_objects
 from assent.service.context import Context
@@ -17,7 +17,7 @@ from assent.service.jobfiles import output_path, tidy, upload_path
 from assent.service.jobkinds import KINDS, JobKind
 from assent.service.results import Candidate
 from assent.service.videos import check_search
-from assent.service.watching import NamedTrack, Timeline, require_video_extra, timeline_of
+from assent.service.watching import NamedTrack, Timeline, check_num_bytes, require_video_extra, timeline_of
 from assent.store.access import Role
 from assent.store.jobvalues import JobRecord, JobState, MatchRecord, NewJob
 from assent.store.scope import new_id
@@ -343,7 +343,6 @@ class Jobs:
         self, job_id: str, video: StoredVideo | SealedUpload | bytes, objects: ObjectStore
     ) -> JsonObject:
         """What the job's parameters say of where its video is; an upload is sealed on the way."""
-        limit = self._ctx.settings.max_video_bytes
         match video:
             case bytes():
                 size = len(video)
@@ -353,11 +352,7 @@ class Jobs:
                 size = objects.size(video.bucket, video.key, version=video.version)
         if not size:
             raise UsageError("expected a video, got an empty file; send the video's bytes")
-        if size > limit:
-            raise VideoTooLarge(
-                f"expected a video of at most {limit:,} bytes, got one of {size:,}; cut it, or raise "
-                "ASSENT_MAX_VIDEO_BYTES"
-            )
+        check_num_bytes(size, self._ctx.settings.max_video_bytes)
         if isinstance(video, StoredVideo):
             return {"bucket": video.bucket, "key": video.key, "version": video.version}
         if isinstance(video, SealedUpload):

@@ -14,9 +14,6 @@ from assent.calibration.profile import CalibrationProfile, ReferenceKind, Thresh
 from assent.calibration.similarity import fmr_at_similarity, similarity_at_fmr
 from assent.errors import GalleryBeyondEvidence, ThresholdBeyondEvidence, UsageError
 
-FPIR_PRESETS = {"default": 0.01, "strict": 0.001}
-"""Targets of the false positive identification rate by name; ``strict`` is the bound of NIST SP 800-63A-4 §3.11."""
-
 
 @dataclass(frozen=True, slots=True)
 class LiveGallery:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, get_args
 
-from assent.errors import Forbidden, JobNotReady, NotFound, TooManyJobs, UsageError, VideoTooLarge
+from assent.errors import Forbidden, JobNotReady, NotFound, TooManyJobs, UsageError
 from assent.service.context import Context
 from assent.service.jobfiles import kept_path, output_path, tidy, upload_path
 from assent.service.jobkinds import KINDS
 from assent.service.jobs import Job, JobAnswer, Jobs, SealedUpload
 from assent.service.videoedits import BY_HAND, Choice, TrackState, VideoEdit, edit_of, media_type, result_of
+from assent.service.watching import check_num_bytes
 from assent.store.access import Role
 from assent.store.jobvalues import JobState
 from assent.store.scope import new_id
@@ -112,11 +113,7 @@ class VideoUpload:
             VideoTooLarge: it has more than the settings allow.
         """
         self._num_bytes += len(data)
-        if self._num_bytes > self._max_bytes:
-            raise VideoTooLarge(
-                f"expected a video of at most {self._max_bytes:,} bytes, got a larger one; cut it, or raise "
-                "ASSENT_MAX_VIDEO_BYTES"
-            )
+        check_num_bytes(self._num_bytes, self._max_bytes)
         return self._writer.write(data)
 
     def finish(self) -> SealedUpload:

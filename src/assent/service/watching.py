@@ -213,9 +213,18 @@ def check_size(ctx: Context, path: Path) -> None:
     Raises:
         VideoTooLarge: over ``max_video_bytes``.
     """
-    if path.stat().st_size > ctx.settings.max_video_bytes:
+    check_num_bytes(path.stat().st_size, ctx.settings.max_video_bytes)
+
+
+def check_num_bytes(num_bytes: int, max_bytes: int) -> None:
+    """Refuse what is over the limit.
+
+    Raises:
+        VideoTooLarge: it is.
+    """
+    if num_bytes > max_bytes:
         raise VideoTooLarge(
-            f"expected a video of at most {ctx.settings.max_video_bytes:,} bytes, got a larger one; cut it, or raise "
+            f"expected a video of at most {max_bytes:,} bytes, got a larger one; cut it, or raise "
             "ASSENT_MAX_VIDEO_BYTES"
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 import tracemalloc
@@ -107,6 +108,18 @@ RUBBISH: dict[str, Callable[[socket.socket], None]] = {
 }
 
 
+def opened(store: S3Buckets, *, max_bytes: int = 1000) -> bytes:
+    with store.open("club-photos", "key", max_bytes=max_bytes) as path:
+        return path.read_bytes()
+
+
+ASKED: dict[str, Callable[[S3Buckets], object]] = {
+    "read": lambda store: store.read("club-photos", "key", max_bytes=1000),
+    "open": opened,
+    "size": lambda store: store.size("club-photos", "key"),
+}
+
+
 @pytest.mark.parametrize("answer", RUBBISH.values(), ids=RUBBISH)
 def test_a_server_that_answers_rubbish(answer: Callable[[socket.socket], None]) -> None:
     started = time.monotonic()
@@ -115,6 +128,73 @@ def test_a_server_that_answers_rubbish(answer: Callable[[socket.socket], None]) 
     # Bounded, whatever the server does; the slack is for a busy machine.
     assert time.monotonic() - started < TIMEOUT_S + 10
     assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "how", ["promises more than it sends", "has broken chunks", "errs in XML that is none"]
+)
+def test_a_server_that_answers_rubbish_gives_no_file(how: str) -> None:
+    with answering(RUBBISH[how]) as url, pytest.raises(ObjectUnavailable) as refused:
+        opened(S3Buckets(options(url, timeout_s=5.0)))
+    assert SECRET not in str(refused.value)
+
+
+HANGING = [
+    (what, how)
+    for what in ASKED
+    for how in ("says nothing", "drips its headers", "drips its body")
+    if (what, how) != ("size", "drips its body")  # a size is in the headers
+]
+
+
+@pytest.mark.parametrize(("what", "how"), HANGING)
+def test_a_server_that_hangs_is_waited_for_no_longer_than_said(what: str, how: str) -> None:
+    started = time.monotonic()
+    with answering(RUBBISH[how]) as url, pytest.raises(ObjectUnavailable, match=r"within 0\.2 s"):
+        ASKED[what](S3Buckets(options(url, timeout_s=0.2)))
+    assert time.monotonic() - started < 10  # they drip for a minute; the slack is for a busy machine
+
+
+def test_a_large_object_has_the_time_that_its_bytes_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    """12 bytes that take 1.2 s, within a timeout of 1 s."""
+    body = dripping(OK + b"Connection: close\r\nContent-Length: 12\r\n\r\n", every_s=0.1)
+    monkeypatch.setattr("assent.objects.s3.MIN_BYTES_PER_S", 1)
+    with answering(body) as url:
+        store = S3Buckets(options(url, timeout_s=1.0))
+        for _ in range(20):  # on a busy machine the client alone takes a second to make
+            with contextlib.suppress(ObjectUnavailable):
+                assert store.size("club-photos", "key") == 12
+                break
+        assert opened(store) == b"x" * 12
+        with pytest.raises(ObjectUnavailable, match=r"within 1\.0 s"):
+            store.read("club-photos", "key", max_bytes=1000)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        OK + b"Content-Length: 99999999999\r\n\r\n",
+        OK + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n",
+    ],
+    ids=["says it is huge", "says it is small"],
+)
+def test_a_file_has_no_more_bytes_than_asked_for(head: bytes) -> None:
+    with answering(flooding(head)) as url, pytest.raises((ObjectTooLarge, ObjectUnavailable)):
+        opened(S3Buckets(options(url, timeout_s=5.0)), max_bytes=2**17)
+
+
+def test_a_size_and_a_file(s3_url: str, filled: Any) -> None:
+    store = S3Buckets(options(s3_url))
+    assert store.size("club-photos", "large") == 200_000
+    with store.open("club-photos", "large", max_bytes=200_000) as path:
+        assert path.read_bytes() == bytes(200_000)
+    with (
+        pytest.raises(ObjectTooLarge, match="at most 199,999 bytes"),
+        store.open("club-photos", "large", max_bytes=199_999),
+    ):
+        raise AssertionError
+    with pytest.raises(ObjectUnavailable):
+        store.size("club-photos", "nothing")
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from assent.calibration.profile import FPIR_PRESETS
 from assent.console.visit import Page, Visit, sentence, status_of
 from assent.console.wording import plural
 from assent.errors import AlreadyExists, AssentError, UsageError
 from assent.service.collections import CollectionSummary
-from assent.service.policy import FPIR_PRESETS
 from assent.store.values import BeyondEvidence, ReviewPolicy
 
 

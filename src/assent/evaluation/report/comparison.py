@@ -6,7 +6,7 @@ from pathlib import Path
 
 from assent.evaluation.report.figures import two_dets_figure
 from assent.evaluation.report.headline import Sentence
-from assent.evaluation.report.page import check_name, figure_values, render, write_both
+from assent.evaluation.report.page import check_name, figure_values, render, small_print, write_both
 from assent.evaluation.report.rows import data_words
 from assent.evaluation.report.words import FIXED, percent, points
 from assent.evaluation.result import Comparison, Difference, Estimate
@@ -47,11 +47,7 @@ def render_comparison(result: Comparison) -> str:
         "columns": ["rate", "at", first, second, "difference", "clear"],
         "rows": [_row(difference) for difference in result.differences],
         "data": data_words(data),
-        "method": result.method.text,
-        "warnings": [note.text for note in result.notes if note.is_warning],
-        "notes": [note.text for note in result.notes if not note.is_warning],
-        "created": result.method.created[:16].replace("T", " ") + " UTC",
-        "versions": ", ".join(f"{name} {version}" for name, version in result.method.versions.items()),
+        **small_print(result.notes, result.method),
     }
     return render("comparison.html.j2", values)
 

@@ -35,7 +35,7 @@ from assent.evaluation.report.words import (
     rate_cell,
     threshold,
 )
-from assent.evaluation.result import GroupAttribute
+from assent.evaluation.result import GroupAttribute, Method, Note
 from assent.models.files import write_atomically
 from assent.types import JsonObject
 
@@ -115,8 +115,6 @@ def _values(report: Report) -> dict[str, Any]:
         "about": _about(report),
         "findings": headline(report),
         "limits": report.limits,
-        "warnings": [note.text for note in result.notes if note.is_warning],
-        "notes": [note.text for note in result.notes if not note.is_warning],
         "rules": [_rule(rule) for rule in report.rules],
         "rule_columns": ["rule", "threshold", "gallery", "strangers named", "", "members missed"],
         "rule_rows": rule_rows(report.rules),
@@ -144,9 +142,18 @@ def _values(report: Report) -> dict[str, Any]:
         "run": run_words(report.facts) if report.facts else [],
         "failure_rows": failure_rows(report.facts) if report.facts else [],
         "latency_rows": latency_rows(report.facts) if report.facts else [],
-        "method": result.method.text,
-        "created": result.method.created[:16].replace("T", " ") + " UTC",
-        "versions": ", ".join(f"{name} {version}" for name, version in result.method.versions.items()),
+        **small_print(result.notes, result.method),
+    }
+
+
+def small_print(notes: Sequence[Note], method: Method) -> dict[str, Any]:
+    """What a reader must know, and how the numbers were made, as the templates take it."""
+    return {
+        "warnings": [note.text for note in notes if note.is_warning],
+        "notes": [note.text for note in notes if not note.is_warning],
+        "method": method.text,
+        "created": method.created[:16].replace("T", " ") + " UTC",
+        "versions": ", ".join(f"{name} {version}" for name, version in method.versions.items()),
     }
 
 

@@ -1,7 +1,8 @@
 """Any service that speaks Rekognition's protocol as a system under audit, the vendor's own included.
 
 Pictures are sent as they are on disk. 1:N searches use a collection of the audit's own, which is deleted at the
-end; where a run is stopped before, the collection stays, so that the run can go on, and its name is in the error.
+end; where a run is stopped before, the collection stays, so that the run can go on, and the run that goes on deletes
+it.
 Scores are the service's ``Similarity``, 0 to 100, asked for without a threshold; what a service withholds even
 then is below its own floor (*censored*).
 """
@@ -198,23 +199,22 @@ class EndpointSystem:
         ]
         return Searched(best_first(scored, max_candidates), ms=answer.ms)
 
-    def close_gallery(self) -> None:
+    def close_gallery(self, name: str) -> None:
         """DeleteCollection; one that is gone already is as well.
 
         Raises:
             EndpointError: it could not be deleted; the message names it.
         """
-        name, self._collection = self._collection, ""
-        if not name:
-            return
+        self._collection = ""
         try:
             self.calls.required("delete_collection", CollectionId=name)
-        except EndpointError as error:
-            if error.code != "ResourceNotFoundException":
+        except (EndpointError, UsageError) as error:
+            code = error.code if isinstance(error, EndpointError) else ""
+            if code != "ResourceNotFoundException":
                 raise EndpointError(
-                    f"the audit's collection {name} could not be deleted ({error.message}); delete it yourself: faces "
-                    "of the gallery are in it.",
-                    code=error.code,
+                    f"the audit's collection {name} could not be deleted ({error.message}); run the same command "
+                    "again, or delete it yourself: faces of the gallery may be in it.",
+                    code=code,
                 ) from error
 
     def _held_faces(self) -> set[str] | None:

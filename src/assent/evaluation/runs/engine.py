@@ -73,9 +73,9 @@ class EngineSystem:
         made = self._made.get(path)
         return None if made is None else made.ms
 
-    def open_gallery(self, name: str, known: dict[int, str]) -> set[int]:  # noqa: ARG002
+    def open_gallery(self, name: str, known: dict[int, str]) -> set[int]:
         """An empty one: what was in memory before is gone, so all of it is to be enrolled again."""
-        self.close_gallery()
+        self.close_gallery(name)
         return set(known)
 
     def enrol(self, number: int, path: Path) -> Enrolled:
@@ -98,7 +98,7 @@ class EngineSystem:
         scored = [(number, float(score)) for number, score in zip(self._numbers, scores, strict=True)]
         return Searched(best_first(scored, max_candidates), ms=made.ms)
 
-    def close_gallery(self) -> None:
+    def close_gallery(self, name: str) -> None:  # noqa: ARG002
         """Forget the references."""
         self._numbers.clear()
         self._references.clear()
@@ -138,9 +138,9 @@ class DistanceSystem:
         """Yes."""
         return True
 
-    def open_gallery(self, name: str, known: dict[int, str]) -> set[int]:  # noqa: ARG002
+    def open_gallery(self, name: str, known: dict[int, str]) -> set[int]:
         """An empty one."""
-        self.close_gallery()
+        self.close_gallery(name)
         return set(known)
 
     def enrol(self, number: int, path: Path) -> Enrolled:
@@ -161,7 +161,7 @@ class DistanceSystem:
         scored = [(number, -float(far)) for number, far in zip(self._numbers, distances, strict=True)]
         return Searched(best_first(scored, max_candidates))
 
-    def close_gallery(self) -> None:
+    def close_gallery(self, name: str) -> None:  # noqa: ARG002
         """Forget the references."""
         self._numbers.clear()
         self._references.clear()

@@ -3,6 +3,9 @@
 Where a score is certain to be of two pictures alone, one gallery of everybody is made, and a nonmated search is a
 search with the probe's own mates struck out. Of a service that is not known, so it is done for real: first a
 gallery without anybody's mates, then with them.
+
+A service's gallery holds faces of people. It is taken away when every question was asked, and the work file says so
+only then: a run that is killed anywhere before leaves the gallery to the run that goes on, and that one takes it away.
 """
 
 from __future__ import annotations
@@ -15,10 +18,13 @@ from assent.evaluation.runs.facts import RunFacts, counted, latencies_by_group
 from assent.evaluation.runs.plan import SearchPlan
 from assent.evaluation.runs.systems import Searcher
 from assent.evaluation.runs.verify import Progress
-from assent.evaluation.runs.workfile import WorkFile
+from assent.evaluation.runs.workfile import WorkFile, answer_of, is_final
 from assent.types import JsonObject
 
 Candidates = tuple[tuple[int, float], ...]
+
+_CLOSED = "closed"
+"""Mark of a work file: no gallery of this run is at the service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,33 +95,26 @@ def run_identify(
 
     Raises:
         TooFewTrials: no reference could be enrolled.
-        UsageError: a picture cannot be opened, or ``work`` is of another run.
+        UsageError: a picture cannot be opened, ``work`` is of another run, or its disk is full.
         EndpointError: the service refuses, throttles for too long, or does not answer; the gallery is left as it is,
             for going on, and its name is in the message.
     """
     digest = plan.digest()
     run = {"run": "identify", "system": system.identity, "plan": digest, "max_candidates": max_candidates}
     with WorkFile(work, run) as done:
-        under_way = _UnderWay(system, plan, done, max_candidates, progress or (lambda _done, _total: None))
         name = f"assent-audit-{digest[:16]}"
+        under_way = _UnderWay(
+            system, plan, done, max_candidates, progress or (lambda _done, _total: None), name
+        )
         try:
-            under_way.go(name)
+            under_way.go()
         except EndpointError as error:
             raise EndpointError(
                 f"{error.message} The audit's collection {name} is left as it is, for going on; delete it if you do "
                 "not.",
                 code=error.code,
             ) from error
-        return under_way.collected(_closed(system))
-
-
-def _closed(system: Searcher) -> tuple[str, ...]:
-    """Take the gallery away; a failure is a note, since all answers are there."""
-    try:
-        system.close_gallery()
-    except EndpointError as error:
-        return (error.message,)
-    return ()
+        return under_way.collected(under_way.closed())
 
 
 @dataclass(slots=True)
@@ -127,15 +126,16 @@ class _UnderWay:
     done: WorkFile
     max_candidates: int
     progress: Progress
+    name: str
     _steps: int = 0
     _was_searched: bool = False
 
-    def go(self, name: str) -> None:
+    def go(self) -> None:
         """Ask what has no answer yet."""
         first = [n for n in range(len(self.plan.references)) if self._is_enrolled_first(n)]
         self._was_searched = self.is_searched()
         if not self._was_searched:
-            self._open(name)
+            self._open()
             for number in first:
                 self._enrol(number)
             self._require_gallery(first)
@@ -151,43 +151,57 @@ class _UnderWay:
     def _is_enrolled_first(self, number: int) -> bool:
         return self.system.is_pairwise or number not in self.plan.mate_rows
 
-    def _open(self, name: str) -> None:
+    def closed(self) -> tuple[str, ...]:
+        """Take the gallery away, if that is still to be done; a failure is a note, since all answers are there."""
+        if self.done.is_marked(_CLOSED):
+            return ()
+        try:
+            self.system.close_gallery(self.name)
+        except EndpointError as error:
+            return (error.message,)
+        self.done.mark(_CLOSED)
+        return ()
+
+    def _open(self) -> None:
         """Take the gallery up where it was; mates leave it again while nonmated searches are to be made."""
+        self.done.unmark(_CLOSED)
         known = {
             n: a["face"] for n in self.done.numbers("enrol") if (a := self._answer("enrol", n)).get("face")
         }
-        if not all(_is_final(self.done.get("search", row)) for row in range(len(self.plan.probes))):
+        if not all(is_final(self.done.get("search", row)) for row in range(len(self.plan.probes))):
             for number in [n for n in known if not self._is_enrolled_first(n)]:
                 del known[number]
                 self.done.forget("enrol", number)
-        for number in self.system.open_gallery(name, known):
+        for number in self.system.open_gallery(self.name, known):
             self.done.forget("enrol", number)
 
     def _require_gallery(self, first: list[int]) -> None:
         if not any(self._answer("enrol", number).get("face") for number in first):
             reasons = counted(self._why("enrol", number) for number in first)
             said = ", ".join(f"{reason} ({number})" for reason, number in reasons.items())
-            _closed(self.system)
-            raise TooFewTrials(f"expected references with a face; none of {len(first)} was enrolled: {said}.")
+            left = "".join(f" Note: {note}" for note in self.closed())
+            raise TooFewTrials(
+                f"expected references with a face; none of {len(first)} was enrolled: {said}.{left}"
+            )
 
     def is_searched(self) -> bool:
         """Whether every search has its answer, so that no gallery is needed any more."""
         kinds = [("search", row) for row in range(len(self.plan.probes))]
         if not self.system.is_pairwise:
             kinds += [("search mated", row) for row, mates in enumerate(self.plan.mates) if mates]
-        return all(_is_final(self.done.get(*one)) for one in kinds)
+        return all(is_final(self.done.get(*one)) for one in kinds)
 
     def _enrol(self, number: int) -> None:
-        if not _is_final(self.done.get("enrol", number)) and not self._was_searched:
+        if not is_final(self.done.get("enrol", number)) and not self._was_searched:
             made = self.system.enrol(number, self.plan.references[number].path)
-            self.done.add("enrol", number, _answer(made.failure, made.error, made.ms, face=made.face_id))
+            self.done.add("enrol", number, answer_of(made.failure, made.error, made.ms, face=made.face_id))
         self._step()
 
     def _search(self, kind: str, row: int) -> None:
-        if not _is_final(self.done.get(kind, row)):
+        if not is_final(self.done.get(kind, row)):
             found = self.system.search(self.plan.probes[row].path, self.max_candidates)
             candidates = None if found.candidates is None else [[n, round(s, 7)] for n, s in found.candidates]
-            self.done.add(kind, row, _answer(found.failure, found.error, found.ms, candidates=candidates))
+            self.done.add(kind, row, answer_of(found.failure, found.error, found.ms, candidates=candidates))
         self._step()
 
     def _step(self) -> None:
@@ -253,14 +267,3 @@ class _UnderWay:
             for kind, n in asked
             if self._answer(kind, n).get(field)
         )
-
-
-def _is_final(answer: JsonObject | None) -> bool:
-    """Whether a question need not be asked again: it has an answer, and not an error of the service."""
-    return answer is not None and not answer.get("error")
-
-
-def _answer(failure: str, error: str, ms: float | None, **values: object) -> JsonObject:
-    answer: JsonObject = {name: value for name, value in values.items() if value not in (None, "")}
-    answer |= {name: text for name, text in (("failure", failure), ("error", error)) if text}
-    return answer if ms is None else answer | {"ms": round(ms, 2)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from assent.errors import UsageError
@@ -11,7 +12,7 @@ from assent.evaluation.runs.samples import Groups, Sample, digest_of, pictures_i
 from assent.evaluation.runs.trials import linked
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class SearchPlan:
     """Searches to make.
 
@@ -34,7 +35,7 @@ class SearchPlan:
         """Identifies these searches of these pictures."""
         return digest_of(self.probes, self.references, [sorted(own) for own in self.mates])
 
-    @property
+    @cached_property
     def mate_rows(self) -> frozenset[int]:
         """References that are anybody's mate."""
         return frozenset().union(*self.mates)

@@ -129,8 +129,8 @@ class Searcher(Protocol):
         """Who of the gallery is most like the face that a picture is of."""
         ...
 
-    def close_gallery(self) -> None:
-        """Take the gallery away."""
+    def close_gallery(self, name: str) -> None:
+        """Take the gallery of that name away, whoever opened it; it is no error where there is none."""
         ...
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from assent.errors import TooFewTrials
 from assent.evaluation.runs.facts import RunFacts, counted, latencies_by_group
 from assent.evaluation.runs.systems import Comparer
 from assent.evaluation.runs.trials import TrialList
-from assent.evaluation.runs.workfile import WorkFile
+from assent.evaluation.runs.workfile import WorkFile, answer_of, is_final
 from assent.types import Bool, Float64, JsonObject
 
 Progress = Callable[[int, int], None]
@@ -64,8 +63,7 @@ def run_verify(
     run = {"run": "verify", "system": system.identity, "trials": trials.digest()}
     with WorkFile(work, run) as done:
         for number in range(len(trials)):
-            known = done.get("compare", number)
-            if known is None or "error" in known:
+            if not is_final(done.get("compare", number)):
                 done.add("compare", number, _ask(system, trials, number))
             if progress is not None:
                 progress(number + 1, len(trials))
@@ -75,17 +73,8 @@ def run_verify(
 def _ask(system: Comparer, trials: TrialList, number: int) -> JsonObject:
     probe = trials.samples[int(trials.probes[number])]
     reference = trials.samples[int(trials.references[number])]
-    compared = system.compare(probe.path, reference.path)
-    answer: dict[str, Any] = {"score": compared.score}
-    if compared.failure:
-        answer["failure"] = compared.failure
-    if compared.error:
-        answer["error"] = compared.error
-    if compared.is_censored:
-        answer["censored"] = True
-    if compared.ms is not None:
-        answer["ms"] = round(compared.ms, 2)
-    return answer
+    one = system.compare(probe.path, reference.path)
+    return answer_of(one.failure, one.error, one.ms, score=one.score, censored=one.is_censored or None)
 
 
 def _collected(system: Comparer, trials: TrialList, done: WorkFile) -> VerifyRun:

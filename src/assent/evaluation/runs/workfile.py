@@ -1,8 +1,9 @@
 """What a run has done so far, on disk, so that a killed one goes on where it was.
 
-A text file of JSON lines: the first says which run it belongs to, each other holds one answer: a key and plain
-values (scores, candidate numbers, reasons, milliseconds). No template, no picture and no name is in it; pictures
-are numbers in the order of the run's trials, whose digest is in the first line.
+A text file of JSON lines: the first says which run it belongs to, each other holds one answer (a key and plain
+values: scores, candidate numbers, reasons, milliseconds) or a mark (a word, set or taken back). No template, no
+picture and no name is in it; pictures are numbers in the order of the run's trials, whose digest is in the first
+line.
 
 Each line is written at once. A last line without its end was cut by a kill: it is dropped, and that answer is
 asked for again.
@@ -26,6 +27,18 @@ Key = tuple[str, int]
 """What was asked: a kind of question, and its number in the run."""
 
 
+def answer_of(failure: str, error: str, ms: float | None, **values: object) -> JsonObject:
+    """What is kept of an answer: what there is of it, and how long it took in milliseconds."""
+    kept: JsonObject = {name: value for name, value in values.items() if value not in (None, "")}
+    kept |= {name: text for name, text in (("failure", failure), ("error", error)) if text}
+    return kept if ms is None else kept | {"ms": round(ms, 2)}
+
+
+def is_final(answer: JsonObject | None) -> bool:
+    """Whether a question need not be asked again: it has an answer, and not an error of the service."""
+    return answer is not None and not answer.get("error")
+
+
 class WorkFile:
     """The answers of one run, in memory and, where there is a path, on disk.
 
@@ -39,6 +52,7 @@ class WorkFile:
 
     def __init__(self, path: Path | None, run: JsonObject) -> None:
         self._answers: dict[Key, JsonObject] = {}
+        self._marks: set[str] = set()
         self._file: BinaryIO | None = None
         self.num_resumed = 0
         if path is None:
@@ -88,6 +102,30 @@ class WorkFile:
         if self._answers.pop((kind, number), None) is not None:
             self._write([kind, number, None])
 
+    def is_marked(self, word: str) -> bool:
+        """Whether a mark is set."""
+        return word in self._marks
+
+    def mark(self, word: str) -> None:
+        """Note how far the run is, which is no answer and is not counted as one; on disk before this returns.
+
+        Raises:
+            UsageError: the disk is full.
+        """
+        if word not in self._marks:
+            self._marks.add(word)
+            self._write([word, True])
+
+    def unmark(self, word: str) -> None:
+        """The mark does not hold any longer; on disk before this returns.
+
+        Raises:
+            UsageError: the disk is full.
+        """
+        if word in self._marks:
+            self._marks.remove(word)
+            self._write([word, False])
+
     def _write(self, value: Any) -> None:
         if self._file is None:
             return
@@ -124,8 +162,14 @@ class WorkFile:
 
     def _read(self, path: Path, number: int, line: bytes) -> None:
         try:
-            kind, question, answer = json.loads(line)
-            key = (str(kind), int(question))
+            match json.loads(line):
+                case [str(word), bool(is_set)]:
+                    (self._marks.add if is_set else self._marks.discard)(word)
+                    return
+                case [kind, question, answer]:
+                    key = (str(kind), int(question))
+                case _:
+                    raise ValueError("neither an answer nor a mark")
         except (ValueError, TypeError) as error:
             raise UsageError(
                 f"{path}, line {number}: expected an answer of an audit's run; the file is damaged. Delete it, or "

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from assent.calibration.profile import FPIR_PRESETS
 from assent.errors import NotFound
 from assent.rest.authentication import Acting
 from assent.rest.bodies import BoundedRoute
@@ -29,7 +30,6 @@ from assent.rest.shapes.collections import (
     UsersAnswer,
 )
 from assent.rest.shapes.fields import REF_PATTERN, CollectionPath, PersonPath, TemplatePath
-from assent.service.policy import FPIR_PRESETS
 
 router = APIRouter(tags=["Collections"], route_class=BoundedRoute)
 

@@ -16,7 +16,14 @@ from assent.rest.authentication import Acting
 from assent.rest.bodies import BoundedRoute
 from assent.rest.errors import documented
 from assent.rest.paging import Cursor, Limit, Page, page_of
-from assent.rest.shapes.fields import NAME_PATTERN, PURPOSE_PATTERN, REFS_PATTERN, CollectionPath
+from assent.rest.shapes.fields import (
+    NAME_PATTERN,
+    PURPOSE_PATTERN,
+    REFS_PATTERN,
+    CollectionPath,
+    PurposeForm,
+    ThresholdForm,
+)
 from assent.rest.shapes.jobs import (
     Container,
     JobAnswer,
@@ -49,23 +56,8 @@ def submit_timeline(
     assent: Acting,
     collection: CollectionPath,
     video: _Video,
-    purpose: Annotated[
-        str,
-        Form(
-            pattern=PURPOSE_PATTERN,
-            description="What it is for; must be the collection's purpose.",
-            examples=["club-photos"],
-        ),
-    ],
-    threshold: Annotated[
-        float | None,
-        Form(
-            ge=0,
-            le=100,
-            allow_inf_nan=False,
-            description="A similarity of 0 to 100; stricter than the collection's floor, or it has no effect.",
-        ),
-    ] = None,
+    purpose: PurposeForm,
+    threshold: ThresholdForm = None,
 ) -> JobAnswer:
     """Queue a timeline of a video that comes along: who of the consenting is in it, and when."""
     options = {"collection": collection, "purpose": purpose, "threshold": threshold}

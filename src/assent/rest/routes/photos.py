@@ -22,7 +22,7 @@ from assent.rest.shapes.faces import (
     TemplateProbe,
     VerificationAnswer,
 )
-from assent.rest.shapes.fields import PURPOSE_PATTERN, REF_PATTERN, CollectionPath
+from assent.rest.shapes.fields import REF_PATTERN, CollectionPath, PurposeForm, ThresholdForm
 
 router = APIRouter(tags=["Faces"], route_class=PhotoRoute)
 two_photos = APIRouter(tags=["Faces"], route_class=TwoPhotosRoute)
@@ -32,24 +32,7 @@ _Photo = Annotated[
     bytes,
     File(description="The photo's file: JPEG, PNG, WebP, ... Never an address: pictures are not fetched."),
 ]
-_Purpose = Annotated[
-    str,
-    Form(
-        pattern=PURPOSE_PATTERN,
-        description="What it is for; must be the collection's purpose.",
-        examples=["club-photos"],
-    ),
-]
 _Person = Annotated[str, Form(pattern=REF_PATTERN, description="The person's id.", examples=["ana"])]
-_Threshold = Annotated[
-    float | None,
-    Form(
-        ge=0,
-        le=100,
-        allow_inf_nan=False,
-        description="A similarity of 0 to 100; stricter than the collection's floor, or it has no effect.",
-    ),
-]
 _Candidates = Annotated[int, Form(ge=1, le=1000, description="At most so many candidates a face.")]
 _Choose = Annotated[
     Literal["only", "largest"],
@@ -82,8 +65,8 @@ def search(
     assent: Acting,
     collection: CollectionPath,
     image: _Photo,
-    purpose: _Purpose,
-    threshold: _Threshold = None,
+    purpose: PurposeForm,
+    threshold: ThresholdForm = None,
     max_candidates: _Candidates = 5,
     thorough: _Thorough = False,
     faces: Annotated[Literal["all", "largest"], Form(description="Which faces are searched.")] = "all",
@@ -143,7 +126,7 @@ def verify(
     collection: CollectionPath,
     image: _Photo,
     person: _Person,
-    purpose: _Purpose,
+    purpose: PurposeForm,
     threshold: Annotated[
         float,
         Form(

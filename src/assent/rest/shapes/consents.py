@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
-from assent.rest.shapes.fields import Count, Id, Purpose, Sha256, Shape, Time
+from assent.rest.shapes.fields import PLACE_PATTERN, Count, Id, Purpose, Sha256, Shape, Time
 from assent.service.people import LEGAL_BASIS
 from assent.store import fields
 from assent.store.values import ConsentMethod, ConsentRecord, EndCause, NoticeRecord, ReceiptRecord
@@ -17,7 +17,7 @@ from assent.store.values import ConsentMethod, ConsentRecord, EndCause, NoticeRe
 MAX_EVIDENCE_CHARS = 22_369_624
 """Base64 of 16 MiB; of more, send the sha256."""
 
-_Place = Annotated[str, StringConstraints(pattern=f"^(?:{fields.PLACE.pattern})$")]
+_Place = Annotated[str, StringConstraints(pattern=PLACE_PATTERN)]
 _Line = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 

@@ -53,7 +53,7 @@ class QualityAnswer(Shape):
     @classmethod
     def of(cls, quality: Quality) -> QualityAnswer:
         """The answer for a measurement."""
-        return cls.model_validate({name: getattr(quality, name) for name in cls.model_fields})
+        return cls.model_validate(quality)
 
 
 class FoundFace(Shape):
@@ -123,8 +123,7 @@ class EnrolmentAnswer(Shape):
     @classmethod
     def of(cls, made: Enrolment) -> EnrolmentAnswer:
         """The answer for an enrolment."""
-        rest = {name: getattr(made, name) for name in cls.model_fields.keys() - {"quality"}}
-        return cls.model_validate({"quality": QualityAnswer.of(made.quality), **rest})
+        return cls.model_validate(made)
 
 
 class CandidateAnswer(Shape):
@@ -247,8 +246,7 @@ class VerificationAnswer(Shape):
     @classmethod
     def of(cls, result: Verification) -> VerificationAnswer:
         """The answer for a result."""
-        rest = {name: getattr(result, name) for name in cls.model_fields.keys() - {"quality"}}
-        return cls.model_validate({"quality": QualityAnswer.of(result.quality), **rest})
+        return cls.model_validate(result)
 
 
 class TemplateProbe(Shape):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, TypeVar
 
-from fastapi import Path
+from fastapi import Form, Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from assent.store import fields
@@ -52,6 +52,7 @@ CollectionPath = Annotated[
     ),
 ]
 NAME_PATTERN = _whole(fields.COLLECTION_NAME.pattern)
+PLACE_PATTERN = _whole(fields.PLACE.pattern)
 PURPOSE_PATTERN = _whole(fields.PURPOSE.pattern)
 Purpose = Annotated[
     str,
@@ -59,6 +60,23 @@ Purpose = Annotated[
         pattern=PURPOSE_PATTERN,
         description="What it is for: lower-case letters, digits and hyphens.",
         examples=["club-photos"],
+    ),
+]
+PurposeForm = Annotated[
+    str,
+    Form(
+        pattern=PURPOSE_PATTERN,
+        description="What it is for; must be the collection's purpose.",
+        examples=["club-photos"],
+    ),
+]
+ThresholdForm = Annotated[
+    float | None,
+    Form(
+        ge=0,
+        le=100,
+        allow_inf_nan=False,
+        description="A similarity of 0 to 100; stricter than the collection's floor, or it has no effect.",
     ),
 ]
 UUID_PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"

@@ -20,7 +20,7 @@ from assent.rest.shapes.fields import (
 )
 from assent.service.findings import TrackFindings
 from assent.service.jobs import Job
-from assent.service.watching import Appearance, PersonInVideo, Timeline
+from assent.service.watching import PersonInVideo, Timeline
 from assent.store.jobvalues import JobState
 
 Container = Literal["mp4", "mkv", "mov", "webm", "gif"]
@@ -77,11 +77,6 @@ class AppearanceAnswer(Shape):
         description="Whether all pictures of the track agree, at 1 in 10,000 (docs/video.md); else look at it."
     )
 
-    @classmethod
-    def of(cls, appearance: Appearance) -> AppearanceAnswer:
-        """The answer for an appearance."""
-        return cls.model_validate(appearance)
-
 
 class PersonInVideoAnswer(Shape):
     """One of the consenting, and when they may be seen."""
@@ -95,13 +90,7 @@ class PersonInVideoAnswer(Shape):
     @classmethod
     def of(cls, person: PersonInVideo) -> PersonInVideoAnswer:
         """The answer for a person."""
-        return cls(
-            person=person.person,
-            name=person.name,
-            consent_id=person.consent_id,
-            seen_s=person.seen_s,
-            appearances=[AppearanceAnswer.of(item) for item in person.appearances],
-        )
+        return cls.model_validate(person)
 
 
 class TimelineAnswer(Shape):

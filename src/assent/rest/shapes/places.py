@@ -8,13 +8,11 @@ from typing import Annotated
 from fastapi import Path
 from pydantic import Field
 
-from assent.rest.shapes.fields import Count, Fmr, Id, Purpose, Shape, Similarity, Time
+from assent.rest.shapes.fields import PLACE_PATTERN, Count, Fmr, Id, Purpose, Shape, Similarity, Time
 from assent.service.places import PlaceSummary
-from assent.store import fields
 from assent.store.live import LiveEvent, LiveEventKind
 
-_PATTERN = f"^(?:{fields.PLACE.pattern})$"
-PlacePath = Annotated[str, Path(pattern=_PATTERN, description="The place's name.", examples=["door"])]
+PlacePath = Annotated[str, Path(pattern=PLACE_PATTERN, description="The place's name.", examples=["door"])]
 
 
 class CameraAnswer(Shape):

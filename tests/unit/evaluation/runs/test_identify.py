@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from PIL import Image
 
 from assent.errors import EndpointError, TooFewTrials, UsageError
+from assent.evaluation.runs.calls import Calls
+from assent.evaluation.runs.endpoint import EndpointSystem, make_client
 from assent.evaluation.runs.engine import EngineSystem
 from assent.evaluation.runs.identify import run_identify
 from assent.evaluation.runs.plan import SearchPlan, plan_of_folders
@@ -201,12 +204,101 @@ def test_a_finished_run_asks_nothing_again(folders, stub, tmp_path):
     assert resumed.facts.num_resumed == 11
 
 
-def test_a_collection_that_cannot_be_deleted_is_named(folders, stub):
+class Killed(BaseException):
+    """The process ends here: nothing catches it."""
+
+
+def killed_at(stub, event: str, call: int):
+    """The service as a system, for a process that ends as call number ``call`` is sent, or answered but not read."""
+    system = endpoint_of(stub)
+    left = iter(range(call))
+
+    def end(**_: object) -> None:
+        if next(left, None) is None:
+            raise Killed
+
+    system.calls.client.meta.events.register(event, end)
+    return system
+
+
+@pytest.fixture
+def few(folders: Path) -> Path:
+    """One probe with a mate, one without; beside the mate one other reference."""
+    for path in (*(folders / "probes").iterdir(), *(folders / "gallery").iterdir()):
+        if path.stem not in ("p0", "p3", "g0", "g5"):
+            path.unlink()
+    (folders / "mates.csv").write_text("probe,mate\np0,g0\np3,\n")
+    return folders
+
+
+@pytest.mark.parametrize("event", ["before-call", "after-call"])
+def test_a_run_killed_at_any_step_leaves_no_face_with_the_service(few, stub, tmp_path, event):
+    whole = run_identify(endpoint_of(stub), plan_of(few))
+    asked = list(stub.calls)
+    assert asked[:2] == ["ListFaces", "CreateCollection"]
+    assert asked[-1] == "DeleteCollection"
+    num_left = 0
+    for call in range(len(asked)):
+        work = tmp_path / f"{call}.work"
+        with pytest.raises(Killed):
+            run_identify(killed_at(stub, event, call), plan_of(few), work=work)
+        plan = json.loads(work.read_text().splitlines()[0])["plan"]
+        assert set(stub.collections) <= {f"assent-audit-{plan[:16]}"}  # as docs/audit.md says
+        num_left += len(stub.collections)
+        again = run_identify(endpoint_of(stub), plan_of(few), work=work)
+        assert stub.collections == {}, f"killed at call {call}, {asked[call]}"
+        assert again.facts.notes == ()
+        assert [s.candidates for s in again.searches] == [s.candidates for s in whole.searches]
+        stub.calls = []
+        run_identify(endpoint_of(stub), plan_of(few), work=work)
+        assert stub.calls == []  # it knows that it is finished and tidy
+    assert (
+        num_left >= len(asked) - 3
+    )  # the kills did leave collections behind, which the runs after them found
+
+
+def test_a_run_that_is_opened_again_is_closed_again(few, stub, tmp_path):
+    """A search failed, so the finished run is gone on with; killed then, before its gallery is taken away."""
+    work = tmp_path / "w"
+    stub.faults = [None] * 3 + [Refusal("InternalServerError", status=500)]
+    run = run_identify(endpoint_of(stub), plan_of(few), work=work)
+    assert run.facts.errors == {"search: InternalServerError": 1}
+    assert stub.collections == {}
+    stub.calls = []
+    with pytest.raises(Killed):
+        run_identify(killed_at(stub, "before-call.rekognition.DeleteCollection", 0), plan_of(few), work=work)
+    assert len(stub.collections) == 1
+    run_identify(endpoint_of(stub), plan_of(few), work=work)
+    assert stub.collections == {}
+
+
+def test_a_collection_that_cannot_be_deleted_is_named_and_tried_again(folders, stub, tmp_path):
     stub.faults = [None] * 16 + [Refusal("AccessDeniedException", "no")]
-    run = run_identify(endpoint_of(stub), plan_of(folders))
+    run = run_identify(endpoint_of(stub), plan_of(folders), work=tmp_path / "w")
     [note] = run.facts.notes
     [collection] = stub.collections
     assert f"collection {collection} could not be deleted" in note
+    again = run_identify(endpoint_of(stub), plan_of(folders), work=tmp_path / "w")
+    assert stub.collections == {}
+    assert again.facts.notes == ()
+    assert again.searches == run.searches
+
+
+def test_without_credentials_a_finished_run_is_shown_and_its_collection_named(
+    few, stub, tmp_path, monkeypatch
+):
+    with pytest.raises(Killed):
+        run_identify(
+            killed_at(stub, "before-call.rekognition.DeleteCollection", 0), plan_of(few), work=tmp_path / "w"
+        )
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    nobody = EndpointSystem(Calls(make_client(stub.url)), "127.0.0.1")
+    run = run_identify(nobody, plan_of(few), work=tmp_path / "w")
+    [note] = run.facts.notes
+    [collection] = stub.collections
+    assert collection in note
+    assert "expected credentials" in note
 
 
 def test_a_work_file_holds_no_name_and_no_template(folders, tmp_path):

@@ -248,9 +248,10 @@ def test_a_work_file_of_another_run_or_a_damaged_one_is_refused(people, tmp_path
         run_verify(system, trials_of_folders([people], {}, max_nonmated=5), work=work)
     whole = work.read_bytes()
     lines = whole.splitlines(keepends=True)
-    work.write_bytes(b"".join([*lines[:3], b"garbage\n", *lines[3:]]))
-    with pytest.raises(UsageError, match="line 4: expected an answer"):
-        run_verify(system, trials, work=work)
+    for damage in (b"garbage\n", b'["compare",0]\n', b'{"a":1,"b":2}\n', b"7\n"):
+        work.write_bytes(b"".join([*lines[:3], damage, *lines[3:]]))
+        with pytest.raises(UsageError, match="line 4: expected an answer"):
+            run_verify(system, trials, work=work)
     work.write_text("a letter to a friend\n")
     with pytest.raises(UsageError, match="expected a work file"):
         run_verify(system, trials, work=work)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from assent.errors import AssentError
 from assent.service.context import Context
-from assent.service.placegallery import gallery_of
+from assent.service.placegallery import size_of
 from assent.store.access import Role
 from assent.store.live import LiveEvent
 from assent.store.places import DEFAULT_KEEP_HOURS, PlaceRecord
@@ -176,7 +176,7 @@ class Places:
     def _summary(self, tx: Reading, place: PlaceRecord) -> PlaceSummary:
         num_agreed = len(tx.agreed_people(place.id))
         try:
-            gallery = gallery_of(self._ctx, tx, place.name)
+            num_enrolled = size_of(self._ctx, tx, place.name)
         except AssentError as error:  # models not pulled yet, say: the place is as it was declared
             return PlaceSummary(place, num_agreed, 0, error.message)
-        return PlaceSummary(place, num_agreed, gallery.size, None)
+        return PlaceSummary(place, num_agreed, num_enrolled, None)

@@ -13,22 +13,28 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Final, Protocol
 
-from assent.errors import AssentError, NotFound, StoreError
+from assent.errors import AssentError, Forbidden, StoreError
 from assent.live.pauses import Pauses
+from assent.service.access import acting_for
 from assent.service.context import Context
 from assent.service.livedoor import LiveDoor
-from assent.service.liveoptions import LiveOptions
+from assent.service.liveoptions import LiveOptions, OnBehalf
 from assent.service.living import LiveRun, Sighting, open_live
+from assent.store.access import Role
 from assent.store.streams import StreamRecord, StreamState
 
 _log = logging.getLogger("assent.live")
 
 _LOOK_S: Final = 0.5
+_REFUSED: Final = (
+    "it has ended, since whoever started it may not search any more (their access key was revoked, or is no "
+    "searcher's); start it with another key"
+)
 _LEASE: Final = timedelta(seconds=10)
 
 
@@ -95,7 +101,10 @@ class LiveWorker:
 
 
 class _Watch:
-    """One stream, until it is no longer wanted, or no longer this worker's."""
+    """One stream, until it is no longer wanted, no longer this worker's, or whoever started it may not have it.
+
+    Its searches are made as whoever started it, who is looked up twice a second.
+    """
 
     def __init__(
         self,
@@ -109,13 +118,18 @@ class _Watch:
         self._ctx = ctx
         self._stream = stream
         self._worker = worker
-        self._options = options if stream.threshold is None else replace(options, threshold=stream.threshold)
+        self._options = replace(
+            options,
+            threshold=options.threshold if stream.threshold is None else stream.threshold,
+            on_behalf=OnBehalf(stream.id, ctx.actor),
+        )
         self._should_stop = should_stop
         self._outputs = outputs
         self._is_over = threading.Event()
         self._run: LiveRun | None = None
         self._address: str | None = None
         self._message = ""
+        self._is_refused = False
         self._renewed_s = time.monotonic()
 
     def run(self) -> None:
@@ -134,9 +148,10 @@ class _Watch:
     def _watch_once(self) -> None:
         """Until the run ends; why it could not go on is the stream's message, and it is tried again."""
         try:
-            output = None if self._outputs is None else self._outputs(self._ctx, self._stream)
+            acting = self._acting()
+            output = None if self._outputs is None else self._outputs(acting, self._stream)
             run = open_live(
-                self._ctx,
+                acting,
                 self._stream.place,
                 camera=self._stream.camera,
                 options=self._options,
@@ -151,6 +166,8 @@ class _Watch:
                 if not self._is_over.is_set():
                     run.run()
             self._message = "the source ended"
+        except Forbidden:
+            self._refuse()
         except AssentError as error:
             self._message = error.message
         except Exception as error:  # noqa: BLE001 - one stream's fault must not end the others
@@ -161,15 +178,52 @@ class _Watch:
 
     def _keep_renewing(self) -> None:
         while not self._is_over.is_set():
-            if self._should_stop.is_set() or not self._renew():
-                self._is_over.set()
-                if self._run is not None:
-                    self._run.stop()
+            if self._should_stop.is_set() or not self._is_kept():
+                self._end()
                 return
             self._is_over.wait(_LOOK_S)
 
+    def _is_kept(self) -> bool:
+        """Whether to go on; without the records, for as long as the lease lasts."""
+        try:
+            self._acting()
+            return self._renew()
+        except Forbidden:
+            self._refuse()
+            return False
+        except StoreError:
+            return time.monotonic() - self._renewed_s < _LEASE.total_seconds()
+
+    def _acting(self) -> Context:
+        """The data folder as whoever started the stream has it now.
+
+        Raises:
+            Forbidden: their key was revoked, or is no searcher's.
+        """
+        with self._ctx.records.reading() as tx:
+            acting = acting_for(self._ctx, tx, key_id=self._stream.key_id, actor=self._stream.actor)
+        acting.require(Role.SEARCHER)
+        return acting
+
+    def _refuse(self) -> None:
+        self._is_refused = True
+        self._end()
+        with suppress(StoreError):  # tried again when it is released
+            self._say_refused()
+
+    def _say_refused(self) -> None:
+        if self._is_refused:
+            with self._ctx.records.transaction() as tx:
+                tx.refuse_stream(self._stream, self._worker, _REFUSED)
+
+    def _end(self) -> None:
+        self._is_over.set()
+        run = self._run
+        if run is not None:
+            run.stop()
+
     def _renew(self) -> bool:
-        """Whether it is still wanted and this worker's; without the records, for as long as the lease lasts."""
+        """Whether it is still wanted and this worker's; says how it does. Raises ``StoreError``."""
         state = StreamState.RUNNING if self._run is not None else StreamState.FAILED
         message = self._message
         run = self._run
@@ -178,21 +232,16 @@ class _Watch:
             message = status.problem or (status.source.message or "")
         elif not message:
             state = StreamState.STARTING
-        try:
-            with self._ctx.records.transaction() as tx:
-                is_kept = tx.renew_stream(
-                    self._stream.id, self._worker, lease=_LEASE, state=state, message=message,
-                    address=self._address,
-                )  # fmt: skip
-            self._renewed_s = time.monotonic()
-        except NotFound:
-            return False
-        except StoreError:
-            return time.monotonic() - self._renewed_s < _LEASE.total_seconds()
+        with self._ctx.records.transaction() as tx:
+            is_kept = tx.renew_stream(
+                self._stream, self._worker, lease=_LEASE, state=state, message=message, address=self._address
+            )
+        self._renewed_s = time.monotonic()
         return is_kept
 
     def _release(self) -> None:
         try:
+            self._say_refused()
             with self._ctx.records.transaction() as tx:
                 tx.release_stream(self._stream.id, self._worker)
         except StoreError as error:

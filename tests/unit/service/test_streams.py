@@ -117,10 +117,70 @@ def test_a_dead_workers_lease_runs_out(streaming: Assent, clock: Clock) -> None:
         assert second is not None
         assert second.worker == "w2"
         said = {"lease": lease, "state": StreamState.RUNNING, "message": "", "address": None}
-        assert not tx.renew_stream(second.id, "w1", **said)  # type: ignore[arg-type]
-        assert tx.renew_stream(second.id, "w2", **said)  # type: ignore[arg-type]
+        assert not tx.renew_stream(first, "w1", **said)  # type: ignore[arg-type]
+        assert not tx.is_stream_of(first, "w1")
+        assert tx.renew_stream(second, "w2", **said)  # type: ignore[arg-type]
+        assert tx.is_stream_of(second, "w2")
         tx.release_stream(second.id, "w1")
         assert tx.stream("front-door").worker == "w2"
+
+
+def test_what_is_started_anew_is_claimed_anew(streaming: Assent) -> None:
+    """Between two looks at the records somebody else may have started it: it is theirs then."""
+    streaming.streams.start("front-door")
+    lease = timedelta(seconds=10)
+    with streaming._ctx.records.transaction() as tx:
+        claimed = tx.claim_stream("w1", lease=lease)
+        assert claimed is not None
+        tx.want_stream("front-door", is_wanted=False)
+        tx.want_stream("front-door", is_wanted=True)
+        assert not tx.is_stream_of(claimed, "w1")
+        tx.refuse_stream(claimed, "w1", "no more")
+        assert tx.stream("front-door").is_wanted
+        tx.release_stream(claimed.id, "w1")
+        assert tx.claim_stream("w2", lease=lease) is not None
+
+
+def test_a_search_is_whoever_started_the_stream_and_ends_when_their_key_does(streaming: Assent) -> None:
+    key = streaming.access.make("desk", ["searcher"]).key
+    streaming.acting_as(key).streams.start("front-door")
+    with working(streaming):
+        until(lambda: streaming.streams.get("front-door").state is StreamState.RUNNING)
+        until(lambda: bool(streaming.log(kinds=["search"])))
+        [entry, *_] = streaming.log(kinds=["search"])
+        assert (entry["actor"], entry["worker"]) == (key.actor, "tester")
+        assert entry["stream"] == streaming.streams.get("front-door").id
+        streaming.access.revoke(key.id)
+        revoked_s = time.monotonic()
+        until(lambda: streaming.streams.get("front-door").worker is None)
+        assert time.monotonic() - revoked_s < 2.0
+        ended = streaming.streams.get("front-door")
+        assert (ended.state, ended.is_wanted) == (StreamState.FAILED, False)
+        assert "revoked" in ended.message
+        [logged] = streaming.log(kinds=["stream.refused"])
+        assert (logged["stream_id"], logged["actor"]) == (ended.id, "tester")
+        num_searches = len(streaming.log(kinds=["search"]))
+        time.sleep(0.7)
+        assert len(streaming.log(kinds=["search"])) == num_searches
+        streaming.streams.start("front-door")  # by somebody else
+        until(lambda: streaming.streams.get("front-door").state is StreamState.RUNNING)
+        until(lambda: len(streaming.log(kinds=["search"])) > num_searches)
+        assert streaming.log(kinds=["search"])[-1]["actor"] == "tester"
+
+
+@pytest.mark.parametrize("why", ["revoked", "no searcher"])
+def test_a_stream_whose_starter_may_not_search_never_begins(streaming: Assent, why: str) -> None:
+    key = streaming.access.make("desk", ["searcher" if why == "revoked" else "enroller"]).key
+    with streaming._ctx.records.transaction(actor=key.actor) as tx:
+        tx.want_stream("front-door", is_wanted=True, key_id=key.id)
+    if why == "revoked":
+        streaming.access.revoke(key.id)
+    with working(streaming):
+        until(lambda: streaming.streams.get("front-door").state is StreamState.FAILED)
+        until(lambda: streaming.streams.get("front-door").worker is None)
+    assert streaming.log(kinds=["search"]) == []
+    stopped = streaming.streams.stop("front-door")
+    assert (stopped.state, stopped.message) == (StreamState.STOPPED, "")
 
 
 def test_a_malformed_stream_is_refused(streaming: Assent) -> None:

@@ -16,7 +16,7 @@ from assent.live.presence import Change, Kind
 from assent.live.values import Hit
 from assent.service.context import Context
 from assent.service.liveoptions import LiveOptions, OnBehalf
-from assent.service.placegallery import PlaceGallery, gallery_of, require_agreed, stamp_of
+from assent.service.placegallery import PlaceGallery, gallery_of, stamp_of
 from assent.store.live import LiveEvent, LiveEventKind, NewLiveEvent
 from assent.store.transaction import Transaction
 from assent.types import Float32, JsonObject
@@ -187,7 +187,7 @@ def event_json(event: LiveEvent) -> JsonObject:
 def _may_be_named(tx: Transaction, gallery: PlaceGallery, hit: Hit) -> bool:
     """Whether nothing changed since the gallery was read, and the consent lives at this moment."""
     try:
-        require_agreed(tx, gallery.place.id, hit.person)
+        tx.agreed_person(gallery.place.id, hit.person)
     except NoLiveConsent:
         return False
     return stamp_of(tx, gallery.place.name) == gallery.stamp
@@ -201,7 +201,7 @@ def _record(
     candidates = []
     worked = {} if on_behalf is None else {"stream": on_behalf.stream_id, "worker": on_behalf.worker}
     if hit is not None:
-        consent_id = require_agreed(tx, gallery.place.id, hit.person).consent_id
+        consent_id = tx.agreed_person(gallery.place.id, hit.person).consent_id
         candidates = [{"person": hit.person, "consent": consent_id, "fmr_at_score": hit.fmr_at_score}]
     return {
         "purpose": collection.purpose,

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from assent.calibration.profile import CalibrationProfile, ReferenceKind
-from assent.errors import NoLiveConsent, PlaceNotReady
+from assent.errors import PlaceNotReady
 from assent.gallery import ExactIndex, Index
 from assent.live.values import Hit
 from assent.service.context import Context
@@ -152,18 +152,6 @@ def gallery_of(ctx: Context, tx: Reading, name: str, *, threshold: float | None 
 def size_of(ctx: Context, tx: Reading, name: str) -> int:
     """How many people ``gallery_of`` would have; nothing is decrypted. Raises as that does."""
     return _permitted(ctx, tx, name, None).policy.gallery_size
-
-
-def require_agreed(tx: Reading, place_id: str, person_id: str) -> AgreedPerson:
-    """The consent under which somebody is recognised at a place at this moment.
-
-    Raises:
-        NoLiveConsent: it has ended.
-    """
-    for item in tx.agreed_people(place_id):
-        if item.person_id == person_id:
-            return item
-    raise NoLiveConsent("this person's consent to the place has ended")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,7 +13,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assent.errors import NoLiveConsent
 from assent.store.places import PlaceReads, PlaceRecord, PlaceWrites, end_of_event
 from assent.store.schema import collections, live_events, people, places
 from assent.store.values import ConsentRecord
@@ -163,18 +162,14 @@ class LiveWrites(LiveReads, PlaceWrites):
             NoLiveConsent: this person's consent to the place has ended; there is no event.
         """
         place = self.place(place_name)
-        agreed = {item.person_id: item for item in self.agreed_people(place.id)}
-        if new.person_id not in agreed:
-            raise NoLiveConsent(
-                "this person has no live consent that names this place; ask them, and record one that does"
-            )
+        agreed = self.agreed_person(place.id, new.person_id)
         seq = self._next_seq(place)
         self._connection.execute(
             sa.insert(live_events).values(
                 place_id=place.id,
                 seq=seq,
                 person_id=new.person_id,
-                consent_id=agreed[new.person_id].consent_id,
+                consent_id=agreed.consent_id,
                 camera=new.camera,
                 kind=new.kind,
                 at=new.at,

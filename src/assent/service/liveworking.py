@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import platform
 import secrets
 import threading
 import time
@@ -22,11 +21,13 @@ from assent.errors import AssentError, Forbidden, StoreError
 from assent.live.pauses import Pauses
 from assent.service.access import acting_for
 from assent.service.context import Context
+from assent.service.jobfiles import MACHINE
 from assent.service.livedoor import LiveDoor
 from assent.service.liveoptions import LiveOptions, OnBehalf
 from assent.service.living import LiveRun, Sighting, open_live
 from assent.store.access import Role
 from assent.store.streams import StreamRecord, StreamState
+from assent.store.transaction import Reading
 
 _log = logging.getLogger("assent.live")
 
@@ -36,6 +37,8 @@ _REFUSED: Final = (
     "searcher's); start it with another key"
 )
 _LEASE: Final = timedelta(seconds=10)
+_RENEW_S: Final = 3.0
+"""Between two renewals where nothing is to be said: two may fail before the lease is over."""
 
 
 class Output(AbstractContextManager[object], Protocol):
@@ -73,7 +76,7 @@ class LiveWorker:
         self._max_streams = max_streams
         self._options = options or LiveOptions(has_preview=True)
         self._outputs = outputs
-        self.name = name or f"{platform.node()[:64]}.{os.getpid()}.{secrets.token_hex(4)}"
+        self.name = name or f"{MACHINE}.{os.getpid()}.{secrets.token_hex(4)}"
         self._threads: list[threading.Thread] = []
 
     def run(self, should_stop: threading.Event) -> None:
@@ -93,6 +96,9 @@ class LiveWorker:
 
     def _claimed(self) -> StreamRecord | None:
         try:
+            with self._ctx.records.reading() as tx:
+                if not tx.has_unwatched_stream():
+                    return None
             with self._ctx.records.transaction() as tx:
                 return tx.claim_stream(self.name, lease=_LEASE)
         except StoreError as error:
@@ -131,6 +137,7 @@ class _Watch:
         self._message = ""
         self._is_refused = False
         self._renewed_s = time.monotonic()
+        self._said: tuple[StreamState, str, str | None] | None = None
 
     def run(self) -> None:
         renewing = threading.Thread(target=self._keep_renewing, name="live-lease")
@@ -148,7 +155,8 @@ class _Watch:
     def _watch_once(self) -> None:
         """Until the run ends; why it could not go on is the stream's message, and it is tried again."""
         try:
-            acting = self._acting()
+            with self._ctx.records.reading() as tx:
+                acting = self._acting(tx)
             output = None if self._outputs is None else self._outputs(acting, self._stream)
             run = open_live(
                 acting,
@@ -186,22 +194,23 @@ class _Watch:
     def _is_kept(self) -> bool:
         """Whether to go on; without the records, for as long as the lease lasts."""
         try:
-            self._acting()
-            return self._renew()
+            with self._ctx.records.reading() as tx:
+                self._acting(tx)
+                is_kept = tx.is_stream_of(self._stream, self._worker)
+            return is_kept and self._renew()
         except Forbidden:
             self._refuse()
             return False
         except StoreError:
             return time.monotonic() - self._renewed_s < _LEASE.total_seconds()
 
-    def _acting(self) -> Context:
+    def _acting(self, tx: Reading) -> Context:
         """The data folder as whoever started the stream has it now.
 
         Raises:
             Forbidden: their key was revoked, or is no searcher's.
         """
-        with self._ctx.records.reading() as tx:
-            acting = acting_for(self._ctx, tx, key_id=self._stream.key_id, actor=self._stream.actor)
+        acting = acting_for(self._ctx, tx, key_id=self._stream.key_id, actor=self._stream.actor)
         acting.require(Role.SEARCHER)
         return acting
 
@@ -223,20 +232,23 @@ class _Watch:
             run.stop()
 
     def _renew(self) -> bool:
-        """Whether it is still wanted and this worker's; says how it does. Raises ``StoreError``."""
-        state = StreamState.RUNNING if self._run is not None else StreamState.FAILED
-        message = self._message
-        run = self._run
+        """Say how it does, where that is news or the lease needs it; whether it is still this worker's."""
+        run, address, message = self._run, self._address, self._message
+        state = StreamState.FAILED
         if run is not None:
+            state = StreamState.RUNNING
             status = run.status()
             message = status.problem or (status.source.message or "")
         elif not message:
             state = StreamState.STARTING
+        said = (state, message, address)
+        if said == self._said and time.monotonic() - self._renewed_s < _RENEW_S:
+            return True
         with self._ctx.records.transaction() as tx:
             is_kept = tx.renew_stream(
-                self._stream, self._worker, lease=_LEASE, state=state, message=message, address=self._address
+                self._stream, self._worker, lease=_LEASE, state=state, message=message, address=address
             )
-        self._renewed_s = time.monotonic()
+        self._said, self._renewed_s = said, time.monotonic()
         return is_kept
 
     def _release(self) -> None:

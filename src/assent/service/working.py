@@ -136,7 +136,7 @@ class Worker:
 
     def _claim(self) -> JobRecord | None:
         with self._ctx.records.reading() as tx:
-            if not tx.has_work():
+            if not tx.has_work(kinds=list(KINDS), but=self._elsewhere):
                 return None
         settings = self._ctx.settings
         while True:

@@ -97,6 +97,15 @@ class StreamReads(LiveReads):
             for row in self._connection.execute(_ROWS.order_by(live_streams.c.name)).mappings()
         ]
 
+    def has_unwatched_stream(self) -> bool:
+        """Whether there is a stream that ``claim_stream`` would take on."""
+        return self._connection.execute(_unwatched(self._now).limit(1)).first() is not None
+
+    def is_stream_of(self, stream: StreamRecord, worker: str) -> bool:
+        """Whether a stream is still wanted as it was claimed, and this worker's: not stopped, nor started anew."""
+        query = sa.select(live_streams.c.id).where(*_as_claimed(stream, worker))
+        return self._connection.execute(query).first() is not None
+
     def _stream(self, row: Any) -> StreamRecord:
         return StreamRecord(**{**row, "facts": json.loads(row["facts"]), "state": StreamState(row["state"])})
 
@@ -191,20 +200,12 @@ class StreamWrites(StreamReads, LiveWrites):
 
     def claim_stream(self, worker: str, *, lease: timedelta) -> StreamRecord | None:
         """Take on a stream that is wanted and nobody's, or whose worker was not heard of; None where there is none."""
-        query = _ROWS.where(
-            live_streams.c.is_wanted,
-            sa.or_(live_streams.c.worker.is_(None), live_streams.c.lease_until <= self._now),
-        ).order_by(live_streams.c.changed_at, live_streams.c.name)
+        query = _unwatched(self._now).order_by(live_streams.c.changed_at, live_streams.c.name)
         row = self._connection.execute(query.limit(1)).mappings().one_or_none()
         if row is None:
             return None
         self._update(row["id"], worker=worker, lease_until=self._now + lease, address=None)
         return self.stream(row["name"])
-
-    def is_stream_of(self, stream: StreamRecord, worker: str) -> bool:
-        """Whether a stream is still wanted as it was claimed, and this worker's: not stopped, nor started anew."""
-        query = sa.select(live_streams.c.id).where(*_as_claimed(stream, worker))
-        return self._connection.execute(query).first() is not None
 
     def renew_stream(
         self,
@@ -252,6 +253,13 @@ class StreamWrites(StreamReads, LiveWrites):
         self._connection.execute(
             sa.update(live_streams).where(live_streams.c.id == stream_id).values(**changes)
         )
+
+
+def _unwatched(now: datetime) -> sa.Select[Any]:
+    return _ROWS.where(
+        live_streams.c.is_wanted,
+        sa.or_(live_streams.c.worker.is_(None), live_streams.c.lease_until <= now),
+    )
 
 
 def _as_claimed(stream: StreamRecord, worker: str) -> tuple[sa.ColumnElement[bool], ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,10 +14,11 @@ import pytest
 from assent import Assent
 from assent.errors import AlreadyExists, NotFound, UsageError
 from assent.live.values import SourceSettings
+from assent.service import liveworking
 from assent.service.livedoor import LiveDoor, asked
 from assent.service.liveoptions import LiveOptions
 from assent.service.liveworking import LiveWorker
-from assent.store import Records
+from assent.store import Records, Transaction
 from assent.store.streams import StreamState
 from tests.builders import Clock
 
@@ -181,6 +182,33 @@ def test_a_stream_whose_starter_may_not_search_never_begins(streaming: Assent, w
     assert streaming.log(kinds=["search"]) == []
     stopped = streaming.streams.stop("front-door")
     assert (stopped.state, stopped.message) == (StreamState.STOPPED, "")
+
+
+def test_a_worker_writes_only_where_there_is_something_to_write(
+    streaming: Assent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write is a flush to the disk, and other writers wait for it."""
+    begun: list[str] = []
+    transaction = Records.transaction
+
+    def counted(self: Records, **options: str) -> AbstractContextManager[Transaction]:
+        begun.append(threading.current_thread().name)
+        return transaction(self, **options)
+
+    monkeypatch.setattr(Records, "transaction", counted)
+    monkeypatch.setattr(liveworking, "_LOOK_S", 0.02)
+    with working(streaming):
+        time.sleep(0.3)
+        assert begun == []
+        with monkeypatch.context() as patch:
+            patch.setattr(liveworking, "_RENEW_S", 0.3)
+            streaming.streams.start("front-door")
+            until(lambda: streaming.streams.get("front-door").state is StreamState.RUNNING)
+            begun.clear()
+            until(lambda: begun.count("live-lease") >= 3)
+        begun.clear()
+        time.sleep(0.5)
+        assert begun.count("live-lease") <= 1  # of 25 looks
 
 
 def test_a_malformed_stream_is_refused(streaming: Assent) -> None:

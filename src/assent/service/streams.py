@@ -62,18 +62,6 @@ class Streams:
         with self._ctx.records.reading() as tx:
             return tx.stream(name)
 
-    def change(self, name: str, *, threshold: float | None, facts: JsonObject | None = None) -> StreamRecord:
-        """Give a stream another threshold, from its next start on.
-
-        Raises:
-            Forbidden: the caller is no searcher.
-            NotFound: there is none of that name.
-            UsageError: a malformed field.
-        """
-        self._ctx.require(Role.SEARCHER)
-        with self._ctx.records.transaction() as tx:
-            return tx.change_stream(name, threshold=threshold, facts=facts)
-
     def start(self, name: str) -> StreamRecord:
         """Have a worker watch it, until it is stopped, also through restarts of workers and of the server.
 

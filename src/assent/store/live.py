@@ -137,11 +137,6 @@ class LiveReads(PlaceReads):
         found = [_event(row) for row in self._connection.execute(query).mappings()]
         return found[::-1] if newest else found
 
-    def last_live_event(self, place_name: str) -> int:
-        """The number of a place's newest event, kept or gone; 0 before the first. Raises ``NotFound``."""
-        query = sa.select(places.c.last_event).where(places.c.id == self.place(place_name).id)
-        return int(self._connection.execute(query).scalar_one())
-
     def live_events_of(self, person_id: str) -> list[JsonObject]:
         """What is kept of one person's coming and going, for that person (GDPR Art. 15)."""
         query = _ROWS.where(live_events.c.person_id == person_id, live_events.c.expires_at > self._now)

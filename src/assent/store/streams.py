@@ -155,19 +155,6 @@ class StreamWrites(StreamReads, LiveWrites):
         self.append_log("stream.added", {"stream_id": stream_id, "place_id": self.place(place_name).id})
         return self.stream(name)
 
-    def change_stream(
-        self, name: str, *, threshold: float | None, facts: JsonObject | None = None
-    ) -> StreamRecord:
-        """Give it another threshold; a worker takes it up when it is started next. Raises ``NotFound``."""
-        stream = self.stream(name)
-        self._update(
-            stream.id,
-            threshold=_threshold(threshold),
-            facts=_facts(stream.facts if facts is None else facts),
-            changed_at=self._now,
-        )
-        return self.stream(name)
-
     def want_stream(self, name: str, *, is_wanted: bool, key_id: str | None = None) -> StreamRecord:
         """Start or stop it; a worker does it. Logged as ``stream.started`` or ``stream.stopped``.
 

@@ -134,7 +134,6 @@ def calls(assent: Assent, photos: Path) -> dict[str, tuple[set[Role], Callable[[
         "streams.add": (searcher, partial(assent.streams.add, "s", place="none", camera="c")),
         "streams.list": (searcher, assent.streams.list),
         "streams.get": (searcher, partial(assent.streams.get, "none")),
-        "streams.change": (searcher, partial(assent.streams.change, "none", threshold=None)),
         "streams.start": (searcher, partial(assent.streams.start, "none")),
         "streams.stop": (searcher, partial(assent.streams.stop, "none")),
         "streams.remove": (searcher, partial(assent.streams.remove, "none")),

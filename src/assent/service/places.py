@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from assent.errors import AssentError
@@ -172,6 +173,21 @@ class Places:
         self._ctx.require(Role.SEARCHER)
         with self._ctx.records.reading() as tx:
             return tuple(tx.live_events(name, after_seq=after, limit=limit, newest=newest))
+
+    def all_events(self, name: str, *, after: int = 0) -> Iterator[LiveEvent]:
+        """All of them, however many, read some at a time (see ``events``).
+
+        Args:
+            name: the place.
+            after: only events with a greater number; 0 for the beginning.
+
+        Raises:
+            Forbidden: the caller is no searcher.
+            NotFound: there is no such place.
+        """
+        while page := self.events(name, after=after):
+            yield from page
+            after = page[-1].seq
 
     def _summary(self, tx: Reading, place: PlaceRecord) -> PlaceSummary:
         num_agreed = len(tx.agreed_people(place.id))

@@ -130,6 +130,7 @@ def calls(assent: Assent, photos: Path) -> dict[str, tuple[set[Role], Callable[[
         "places.remove": (none, partial(assent.places.remove, "none")),
         "places.list": (enroller | searcher, assent.places.list),
         "places.get": (enroller | searcher, partial(assent.places.get, "none")),
+        "places.all_events": (searcher, lambda: list(assent.places.all_events("none"))),
         "places.events": (searcher, partial(assent.places.events, "none")),
         "streams.add": (searcher, partial(assent.streams.add, "s", place="none", camera="c")),
         "streams.list": (searcher, assent.streams.list),

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from assent import Assent
 from assent.errors import GalleryBeyondEvidence, PlaceNotReady, WrongPurpose
 from assent.service.placegallery import gallery_of
-from assent.store import rows, schema
+from assent.store import LiveEventKind, NewLiveEvent, rows, schema
 from assent.store.values import ConsentRecord
 from tests.builders import Clock
 
@@ -155,6 +155,24 @@ def test_a_search_for_photos_does_not_read_places(door: Assent, demo_photos: Pat
     agree_to(door, "ana", "door")
     with pytest.raises(WrongPurpose):
         door.search(demo_photos / "obama3.jpg", collection="club", purpose="door")
+
+
+def test_all_events_are_read_page_by_page(door: Assent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no event twice; the records' own limit of one answer is no end."""
+    agree_to(door, "ana", "door")
+    assert list(door.places.all_events("door")) == []
+    with door._ctx.records.transaction() as tx:
+        person_id = tx.person("ana").id
+        facts: dict[str, Any] = {"similarity": 93.0, "fmr_at_score": 1e-4, "expected_false_candidates": 1e-4}
+        for kind in ("arrived", "left") * 3:
+            new = NewLiveEvent(person_id=person_id, camera="c", kind=LiveEventKind(kind), at=tx.now, **facts)
+            tx.add_live_event("door", new)
+    one_page = type(door.places).events
+    monkeypatch.setattr(
+        type(door.places), "events", lambda self, name, *, after: one_page(self, name, after=after, limit=2)
+    )
+    assert [event.seq for event in door.places.all_events("door")] == [1, 2, 3, 4, 5, 6]
+    assert [event.seq for event in door.places.all_events("door", after=3)] == [4, 5, 6]
 
 
 def test_a_csv_names_places(door: Assent, tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ class LiveStatus:
         event_latency_p95_ms: from a frame's coming to the event about it being sent, of the last 300 events; None as
             above.
         num_strangers: faces without a name in the picture; None where that was not asked for.
+        webhook: why the webhook is not told at present; empty where it is, or there is none.
     """
 
     place: str
@@ -68,6 +69,7 @@ class LiveStatus:
     latency_p95_ms: float | None
     event_latency_p95_ms: float | None
     num_strangers: int | None
+    webhook: str = ""
 
 
 class Health:
@@ -112,6 +114,7 @@ class Health:
         here: tuple[HerePerson, ...],
         gallery_size: int,
         num_strangers: int | None,
+        webhook: str = "",
     ) -> LiveStatus:
         """All of it, with what the run knows itself (see ``LiveStatus``)."""
         is_quiet = not self._lately(self._analysed_s)
@@ -130,6 +133,7 @@ class Health:
             latency_p95_ms=None if is_quiet else _percentile_ms(self._latencies_s, 95),
             event_latency_p95_ms=None if is_quiet else _percentile_ms(self._event_latencies_s, 95),
             num_strangers=num_strangers,
+            webhook=webhook,
         )
 
     def _rate(self, moments_s: deque[float]) -> float:

@@ -238,7 +238,7 @@ class _Watch:
         if run is not None:
             state = StreamState.RUNNING
             status = run.status()
-            message = status.problem or (status.source.message or "")
+            message = status.problem or status.source.message or status.webhook
         elif not message:
             state = StreamState.STARTING
         said = (state, message, address)

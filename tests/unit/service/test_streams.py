@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from assent import Assent
-from assent.errors import AlreadyExists, NotFound, UsageError
+from assent.errors import AlreadyExists, NotFound, StoreUnavailable, UsageError
 from assent.live.values import SourceSettings
 from assent.service import liveworking
 from assent.service.livedoor import LiveDoor, asked
@@ -21,6 +22,7 @@ from assent.service.liveworking import LiveWorker
 from assent.store import Records, Transaction
 from assent.store.streams import StreamState
 from tests.builders import Clock
+from tests.unit.live.clips import http_server
 
 from .test_living import live_clips, ready  # noqa: F401 - fixtures
 from .test_places import agree_to, door  # noqa: F401 - fixtures
@@ -209,6 +211,45 @@ def test_a_worker_writes_only_where_there_is_something_to_write(
         begun.clear()
         time.sleep(0.5)
         assert begun.count("live-lease") <= 1  # of 25 looks
+
+
+def test_a_refused_password_is_said_and_never_told(streaming: Assent) -> None:
+    def answer(connection: socket.socket, number: int) -> None:
+        connection.sendall(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        connection.close()
+
+    with http_server(answer) as url:
+        streaming.places.set_camera("door", "front", url)
+        streaming.streams.start("front-door")
+        with working(streaming):
+            until(lambda: "password" in streaming.streams.get("front-door").message)
+            found = streaming.streams.get("front-door")
+    assert found.state is StreamState.FAILED
+    assert "refuses the user or password" in found.message
+    assert "hush" not in str(found)
+
+
+def test_a_full_disk_ends_no_stream(streaming: Assent, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as the lease lasts it is watched on, naming nobody; then it is given up, and taken up again with room."""
+    monkeypatch.setattr(liveworking, "_LOOK_S", 0.05)
+    monkeypatch.setattr(liveworking, "_RENEW_S", 0.1)
+    monkeypatch.setattr(liveworking, "_LEASE", timedelta(seconds=0.5))
+    streaming.streams.start("front-door")
+
+    def full(*_: object, **__: object) -> None:
+        raise StoreUnavailable("the disk is full; free some space and try again")
+
+    with working(streaming):
+        until(lambda: streaming.streams.get("front-door").state is StreamState.RUNNING)
+        before = streaming.streams.get("front-door").address
+        [thread] = [item for item in threading.enumerate() if item.name == "live-stream"]
+        with monkeypatch.context() as patch:
+            patch.setattr(Records, "transaction", full)
+            until(lambda: not thread.is_alive())
+        clock.advance(seconds=1)
+        until(lambda: streaming.streams.get("front-door").address not in (before, None))
+        until(lambda: streaming.streams.get("front-door").state is StreamState.RUNNING)
+        assert streaming.streams.health("front-door") is not None
 
 
 def test_a_malformed_stream_is_refused(streaming: Assent) -> None:

@@ -46,7 +46,7 @@ def test_who_waited_longest_is_next_and_is_taken_once(records: Records, clock: C
     assert claim(records, "w-2").id == second
     assert claim(records, "w-3") is None
     with records.reading() as tx:
-        assert not tx.has_work()
+        assert not tx.has_work(kinds=["timeline"])
         assert [job.id for job in tx.jobs()] == [second, first]
         assert tx.job(first).lease_until == clock.at - timedelta(seconds=0) + LEASE
 
@@ -64,7 +64,9 @@ def test_a_lost_workers_job_is_taken_up_again_and_the_lost_one_can_end_it_no_mor
     assert claim(records, "w-2") is None
     clock.advance(seconds=2)
     with records.reading() as tx:
-        assert tx.has_work()
+        assert tx.has_work(kinds=["timeline"])
+        assert not tx.has_work(kinds=["redact"])
+        assert not tx.has_work(kinds=["timeline"], but=[job_id])
     taken = claim(records, "w-2")
     assert (taken.id, taken.attempts, taken.progress) == (job_id, 2, 0.0)
     with records.transaction() as tx:

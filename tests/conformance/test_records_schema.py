@@ -49,6 +49,27 @@ def test_every_revision_is_listed() -> None:
     assert script.get_current_head() == HEAD
 
 
+def test_streams_of_before_belong_to_whoever_started_them(
+    new_database_url: str, key_path: Path, clock: Clock
+) -> None:
+    with Records.open(new_database_url, key_path, clock=clock) as records, records.transaction() as tx:
+        make_collection(tx)
+        tx.add_place("door", collection_name=COLLECTION, responsible="The Club")
+        tx.set_camera("door", "front", "clip.mkv")
+        key = tx.add_access_key("desk", ["searcher"]).key
+        for name, actor in (("a", key.actor), ("b", "os-user-1000"), ("c", None)):
+            tx.add_stream(name, place_name="door", camera="front")
+            of_name = schema.live_streams.c.name == name
+            tx._connection.execute(sa.update(schema.live_streams).where(of_name).values(actor=actor))
+    engine = sa.create_engine(new_database_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE live_streams DROP COLUMN key_id")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0005'")
+    engine.dispose()
+    with Records.open(new_database_url, key_path, clock=clock) as records, records.reading() as reading:
+        assert [stream.key_id for stream in reading.streams()] == [key.id, None, None]
+
+
 def test_a_new_database_is_made_and_opened_again(new_database_url: str, key_path: Path, clock: Clock) -> None:
     with Records.open(new_database_url, key_path, clock=clock) as records:
         store_id = records.store_id

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from assent.service.liveoptions import LiveOptions
 from tests.e2e import rtsp
 from tests.e2e.cli import Cli
 from tests.e2e.lossy import LossyRelay
-from tests.unit.live.clips import moving, portrait_frames, write_clip
+from tests.unit.live.clips import moving, portrait_frames, repeat_clip, write_clip
 from tests.unit.live.test_source import until
 
 QUICK = SourceSettings(open_s=5.0, read_s=1.5, first_pause_s=0.1, most_pause_s=0.5)
@@ -33,6 +34,8 @@ def clips(tmp_path_factory: pytest.TempPathFactory, demo_photos: Path) -> Path:
     folder = tmp_path_factory.mktemp("served")
     write_clip(folder / "square.mkv", moving(60))
     write_clip(folder / "ana.mkv", portrait_frames(demo_photos / "obama3.jpg", 50), fps=20)
+    # A camera does not end: of a clip of 2.5 seconds the first is taken by opening it, and the rest is soon over.
+    repeat_clip(folder / "long.mkv", folder / "ana.mkv", 80)
     return folder
 
 
@@ -73,7 +76,7 @@ def test_lost_packets_damage_frames_and_end_nothing(clips: Path) -> None:
     rtsp.require()
     port = rtsp.free_port()
     with (
-        rtsp.serving(clips / "ana.mkv", port),
+        rtsp.serving(clips / "long.mkv", port),
         LossyRelay(port, share=0.05) as relayed,
         LiveSource(
             f"rtsp://127.0.0.1:{relayed}/stream", SourceSettings(transport="udp", first_pause_s=0.1)
@@ -134,19 +137,19 @@ def test_the_command_names_who_agreed_through_a_restart_of_the_camera(
         "ASSENT_DATA_DIR": str(tmp_path / "data"),
         "ASSENT_MODELS_DIR": str(models_dir),
     }
-    command = [sys.executable, "-m", "assent", "live", "--place", "door", "--json", "--away", "1"]
+    # By the calibration that comes with Assent this portrait, in a compressed video, is at the default threshold of 90:
+    # now above it, now below. What is looked at here is the restart.
+    options = ["--place", "door", "--json", "--away", "1", "--threshold", "80"]
+    command = [sys.executable, "-m", "assent", "live", *options]
     with (
-        rtsp.serving(clips / "ana.mkv", port, "a", "b") as process,
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as watching,
+        rtsp.serving(clips / "long.mkv", port, "a", "b") as process,
+        running(command, environment, told) as watching,
     ):
-        threading.Thread(
-            target=lambda: told.extend(map(json.loads, watching.stdout or ())), daemon=True
-        ).start()
-        wait(lambda: "arrived" in kinds(told))
+        wait(lambda: "arrived" in kinds(told), told)
         process.kill()
-        wait(lambda: "left" in kinds(told))
-        with rtsp.serving(clips / "ana.mkv", port, "a", "b"):
-            wait(lambda: kinds(told).count("arrived") == 2, within_s=60)
+        wait(lambda: "left" in kinds(told), told)
+        with rtsp.serving(clips / "long.mkv", port, "a", "b"):
+            wait(lambda: kinds(told).count("arrived") == 2, told)
             watching.send_signal(signal.SIGINT)
             assert watching.wait(20) == 0
     assert kinds(told)[-1] == "left"
@@ -183,8 +186,25 @@ def kinds(told: list[dict[str, object]]) -> list[str]:
     return [str(item["event"]) for item in list(told) if item["event"] != "state"]
 
 
-def wait(done: Callable[[], bool], within_s: float = 40.0) -> None:
+def wait(done: Callable[[], bool], told: list[dict[str, object]], within_s: float = 60.0) -> None:
     end_s = time.monotonic() + within_s
     while not done():
-        assert time.monotonic() < end_s
+        assert time.monotonic() < end_s, told
         time.sleep(0.05)
+
+
+@contextmanager
+def running(
+    command: list[str], environment: dict[str, str], told: list[dict[str, object]]
+) -> Iterator[subprocess.Popen[str]]:
+    """A program that tells events, a line each; ended with the test, whatever becomes of that."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        lines = process.stdout
+        reading = threading.Thread(target=lambda: told.extend(map(json.loads, lines)))
+        reading.start()
+        try:
+            yield process
+        finally:
+            process.kill()
+            reading.join()

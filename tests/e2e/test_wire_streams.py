@@ -159,6 +159,28 @@ def test_the_whole_life_of_a_stream_processor(live_wire: Wire, tmp_path: Path) -
     assert_record(json.loads(found.read_text().splitlines()[0]))
 
 
+@pytest.mark.slow
+def test_a_stream_processor_ends_with_the_key_that_started_it(live_wire: Wire) -> None:
+    assent = live_wire.assent
+    agree_to(assent, "ana", "door")
+    key = assent.access.make("program", ["searcher", "enroller"])
+    theirs = live_wire.client(key)
+    create(theirs)
+    theirs.start_stream_processor(Name="front")
+    client = live_wire.client()
+    with working(assent):
+        until(lambda: client.describe_stream_processor(Name="front")["Status"] == "RUNNING")
+        assent.access.revoke(key.key.id)
+        until(lambda: client.describe_stream_processor(Name="front")["Status"] == "FAILED")
+        told = client.describe_stream_processor(Name="front")["StatusMessage"]
+        assert "revoked" in told
+        assert "start it with another key" in told
+        until(lambda: assent.streams.get("front").worker is None)
+        client.start_stream_processor(Name="front")
+        until(lambda: client.describe_stream_processor(Name="front")["Status"] == "RUNNING")
+        client.stop_stream_processor(Name="front")
+
+
 def assert_record(record: dict[str, Any]) -> None:
     """The documented shape, of somebody who agreed."""
     assert set(record) == {"InputInformation", "StreamProcessorInformation", "FaceSearchResponse"}

@@ -137,6 +137,7 @@ COLUMNS = {
         "lease_until",
         "created_at",
         "changed_at",
+        "key_id",
     ],
     "jobs": [
         "id",

@@ -171,7 +171,7 @@ def events(
     Example: `assent place events door`
     """
     with open_assent(ctx) as assent:
-        found = assent.places.events(name, after=after)
+        found = tuple(assent.places.all_events(name, after=after))
     if as_json:
         print_json(found)
     else:

@@ -23,7 +23,7 @@ from assent.console.sessions import Session, Sessions
 from assent.console.signing_in import SIGN_IN, Door
 from assent.console.throttle import Throttle
 from assent.console.views import PAGES
-from assent.console.visit import Page, Shared, Visit, address, title_of
+from assent.console.visit import Page, Shared, Visit, address, num_looks, title_of
 from assent.errors import AssentError
 from assent.service import Assent
 from assent.store.access import AccessKey
@@ -85,7 +85,8 @@ class Console:
 
     def _looking(self, page: Page) -> Endpoint:
         async def endpoint(request: Request) -> Response:
-            found = await run_in_threadpool(self._who, request, is_click=page.is_click)
+            is_click = page.is_click and not num_looks(request)
+            found = await run_in_threadpool(self._who, request, is_click=is_click)
             if found is None:
                 return _to_sign_in(request)
             return await run_in_threadpool(self._answer, page, request, *found, Form())

@@ -217,6 +217,16 @@ class Page:
     is_click: bool = True
 
 
+def num_looks(request: Request) -> int:
+    """How often a page has looked again by itself, as its address says; 0 where somebody asked for it."""
+    return number_in(request.query_params.get("again", ""))
+
+
+def number_in(text: str) -> int:
+    """A number of an address; 0 for anything else."""
+    return int(text) if text.isdecimal() and len(text) < 8 else 0
+
+
 def address(path: str, **query: str) -> str:
     """A path with a query."""
     return f"{path}?{urlencode(query)}" if query else path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,8 @@ _NO_USE: Final = (
     av.error.FileNotFoundError,
     av.error.PermissionError,
 )
+# What a device driver says of a file that is none, or of a camera's second device, which gives no pictures.
+_NO_CAMERA: Final = (errno.ENOTTY, errno.ENODEV)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class Address:
                     "give another address"
                 )
             return cls(source, kind, transport)
-        if source.startswith("/dev/video"):
+        if source.startswith(("/dev/video", "/dev/v4l/")):
             return cls(source, "device", transport)
         return cls(source, "file", transport)
 
@@ -95,6 +98,10 @@ class Address:
             return av.open(self._name(), options=self._options(read_s), timeout=(open_s, read_s))
         except _NO_USE as error:
             raise SourceUnavailable(reason_of(error)) from error
+        except OSError as error:
+            if error.errno in _NO_CAMERA:
+                raise SourceUnavailable(reason_of(error)) from error
+            raise
 
     def _name(self) -> str:
         if not self.is_file:
@@ -121,6 +128,10 @@ def reason_of(error: BaseException) -> str:
     for kinds, reason in _REASONS:
         if isinstance(error, kinds):
             return reason
+    if isinstance(error, OSError) and error.errno in _NO_CAMERA:
+        return "it is no camera that gives pictures; list those there are (v4l2-ctl --list-devices)"
+    if isinstance(error, OSError) and error.errno == errno.EBUSY:
+        return "another program uses it; end that one"
     return f"it cannot be read ({type(error).__name__}); check that it is there and sends video"
 
 

@@ -5,9 +5,30 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable
 
-from assent.errors import NotAuthenticated
+from assent.errors import Forbidden, NotAuthenticated
 from assent.service.context import Context
 from assent.store.access import AccessKey, NewAccessKey, Role
+from assent.store.transaction import Reading
+
+
+def acting_for(ctx: Context, tx: Reading, *, key_id: str | None, actor: str | None) -> Context:
+    """The data folder as whoever asked for work that goes on without them has it now.
+
+    Args:
+        ctx: as whoever does the work has it.
+        tx: a transaction.
+        key_id: the access key that they came with; None where they have the data folder itself.
+        actor: how the log calls them; None for whoever does the work.
+
+    Raises:
+        Forbidden: their key was revoked.
+    """
+    if key_id is None:
+        return ctx.acting_for(actor) if actor else ctx
+    key = tx.access_key(key_id)
+    if key.revoked_at is not None:
+        raise Forbidden("the access key that asked for this was revoked; ask with another")
+    return ctx.acting_as(key)
 
 
 class AccessKeys:

@@ -7,6 +7,19 @@ from dataclasses import dataclass, field
 from assent.live.values import SourceSettings
 
 
+@dataclass(frozen=True, slots=True)
+class OnBehalf:
+    """Whose stream a run is for, where a worker does it: the log says so, beside who started it.
+
+    Attributes:
+        stream_id: random UUID of the stream.
+        worker: who runs the worker, as the log calls them.
+    """
+
+    stream_id: str
+    worker: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveOptions:
     """How live video is to run.
@@ -20,6 +33,7 @@ class LiveOptions:
         counts_strangers: say how many faces without a name are in the picture: a number, nothing more.
         webhook: URL that is told of each event, signed with the setting ``webhook_secret``.
         source: how patient to be with the source.
+        on_behalf: of which stream, where a worker runs it.
     """
 
     threshold: float | None = None
@@ -30,3 +44,4 @@ class LiveOptions:
     counts_strangers: bool = False
     webhook: str | None = None
     source: SourceSettings = field(default_factory=SourceSettings)
+    on_behalf: OnBehalf | None = None

@@ -15,8 +15,8 @@ from assent.live.naming import Gallery, Round
 from assent.live.presence import Change, Kind
 from assent.live.values import Hit
 from assent.service.context import Context
-from assent.service.liveoptions import LiveOptions
-from assent.service.placegallery import PlaceGallery, gallery_of, require_agreed, stamp_of
+from assent.service.liveoptions import LiveOptions, OnBehalf
+from assent.service.placegallery import PlaceGallery, gallery_of, stamp_of
 from assent.store.live import LiveEvent, LiveEventKind, NewLiveEvent
 from assent.store.transaction import Transaction
 from assent.types import Float32, JsonObject
@@ -107,7 +107,7 @@ class LiveRecords:
         event = None
         with self._ctx.records.transaction() as tx:
             hit = ended.hit if ended.hit is not None and _may_be_named(tx, gallery, ended.hit) else None
-            tx.append_log("search", _record(tx, gallery, ended, hit))
+            tx.append_log("search", _record(tx, gallery, ended, hit, self._options.on_behalf))
             if hit is not None and not is_here:
                 event = tx.add_live_event(self._place, self._new("arrived", hit, at_s))
         return Settled(hit, event)
@@ -187,18 +187,21 @@ def event_json(event: LiveEvent) -> JsonObject:
 def _may_be_named(tx: Transaction, gallery: PlaceGallery, hit: Hit) -> bool:
     """Whether nothing changed since the gallery was read, and the consent lives at this moment."""
     try:
-        require_agreed(tx, gallery.place.id, hit.person)
+        tx.agreed_person(gallery.place.id, hit.person)
     except NoLiveConsent:
         return False
     return stamp_of(tx, gallery.place.name) == gallery.stamp
 
 
-def _record(tx: Transaction, gallery: PlaceGallery, ended: Round, hit: Hit | None) -> JsonObject:
+def _record(
+    tx: Transaction, gallery: PlaceGallery, ended: Round, hit: Hit | None, on_behalf: OnBehalf | None
+) -> JsonObject:
     """What is kept of a search; of a stranger that there was one search more."""
     collection, policy = gallery.collection, gallery.policy
     candidates = []
+    worked = {} if on_behalf is None else {"stream": on_behalf.stream_id, "worker": on_behalf.worker}
     if hit is not None:
-        consent_id = require_agreed(tx, gallery.place.id, hit.person).consent_id
+        consent_id = tx.agreed_person(gallery.place.id, hit.person).consent_id
         candidates = [{"person": hit.person, "consent": consent_id, "fmr_at_score": hit.fmr_at_score}]
     return {
         "purpose": collection.purpose,
@@ -216,4 +219,5 @@ def _record(tx: Transaction, gallery: PlaceGallery, ended: Round, hit: Hit | Non
         "place": gallery.place.id,
         "num_pictures": ended.num_pictures,
         "candidates": candidates,
+        **worked,
     }

@@ -33,6 +33,9 @@ class WebhookTeller:
         camera: only this one's.
         notifier: who is told.
         pauses: between attempts.
+
+    Attributes:
+        problem: why it cannot be told at present; empty where it can.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class WebhookTeller:
         self._pauses = pauses or Pauses(1.0, 300.0)
         self._wake = threading.Event()
         self._is_ending = False
+        self.problem = ""
         self._thread = threading.Thread(target=self._run, name="live-webhook", daemon=True)
 
     def __enter__(self) -> Self:
@@ -80,6 +84,7 @@ class WebhookTeller:
             while True:
                 event = self._owed()
                 if event is None:
+                    self.problem = ""
                     return None
                 self._notifier.send(f"{event.place}-{event.seq}", json.dumps(event_json(event)))
                 self._pauses.reset()
@@ -87,6 +92,9 @@ class WebhookTeller:
                     tx.settle_live_event(self._place, event.seq)
         except NotDelivered as error:
             _log.warning("a live event was not delivered: %s", error.reason)
+            self.problem = (
+                f"the webhook is not reached ({error.reason}); events wait for as long as they are kept"
+            )
         except AssentError as error:
             _log.warning("live events cannot be read: %s", type(error).__name__)
         return self._pauses.next_s()

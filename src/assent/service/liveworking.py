@@ -8,28 +8,37 @@ from __future__ import annotations
 import json
 import logging
 import os
-import platform
 import secrets
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Final, Protocol
 
-from assent.errors import AssentError, NotFound, StoreError
+from assent.errors import AssentError, Forbidden, StoreError
 from assent.live.pauses import Pauses
+from assent.service.access import acting_for
 from assent.service.context import Context
+from assent.service.jobfiles import MACHINE
 from assent.service.livedoor import LiveDoor
-from assent.service.liveoptions import LiveOptions
+from assent.service.liveoptions import LiveOptions, OnBehalf
 from assent.service.living import LiveRun, Sighting, open_live
+from assent.store.access import Role
 from assent.store.streams import StreamRecord, StreamState
+from assent.store.transaction import Reading
 
 _log = logging.getLogger("assent.live")
 
 _LOOK_S: Final = 0.5
+_REFUSED: Final = (
+    "it has ended, since whoever started it may not search any more (their access key was revoked, or is no "
+    "searcher's); start it with another key"
+)
 _LEASE: Final = timedelta(seconds=10)
+_RENEW_S: Final = 3.0
+"""Between two renewals where nothing is to be said: two may fail before the lease is over."""
 
 
 class Output(AbstractContextManager[object], Protocol):
@@ -67,7 +76,7 @@ class LiveWorker:
         self._max_streams = max_streams
         self._options = options or LiveOptions(has_preview=True)
         self._outputs = outputs
-        self.name = name or f"{platform.node()[:64]}.{os.getpid()}.{secrets.token_hex(4)}"
+        self.name = name or f"{MACHINE}.{os.getpid()}.{secrets.token_hex(4)}"
         self._threads: list[threading.Thread] = []
 
     def run(self, should_stop: threading.Event) -> None:
@@ -87,6 +96,9 @@ class LiveWorker:
 
     def _claimed(self) -> StreamRecord | None:
         try:
+            with self._ctx.records.reading() as tx:
+                if not tx.has_unwatched_stream():
+                    return None
             with self._ctx.records.transaction() as tx:
                 return tx.claim_stream(self.name, lease=_LEASE)
         except StoreError as error:
@@ -95,7 +107,10 @@ class LiveWorker:
 
 
 class _Watch:
-    """One stream, until it is no longer wanted, or no longer this worker's."""
+    """One stream, until it is no longer wanted, no longer this worker's, or whoever started it may not have it.
+
+    Its searches are made as whoever started it, who is looked up twice a second.
+    """
 
     def __init__(
         self,
@@ -109,14 +124,20 @@ class _Watch:
         self._ctx = ctx
         self._stream = stream
         self._worker = worker
-        self._options = options if stream.threshold is None else replace(options, threshold=stream.threshold)
+        self._options = replace(
+            options,
+            threshold=options.threshold if stream.threshold is None else stream.threshold,
+            on_behalf=OnBehalf(stream.id, ctx.actor),
+        )
         self._should_stop = should_stop
         self._outputs = outputs
         self._is_over = threading.Event()
         self._run: LiveRun | None = None
         self._address: str | None = None
         self._message = ""
+        self._is_refused = False
         self._renewed_s = time.monotonic()
+        self._said: tuple[StreamState, str, str | None] | None = None
 
     def run(self) -> None:
         renewing = threading.Thread(target=self._keep_renewing, name="live-lease")
@@ -134,9 +155,11 @@ class _Watch:
     def _watch_once(self) -> None:
         """Until the run ends; why it could not go on is the stream's message, and it is tried again."""
         try:
-            output = None if self._outputs is None else self._outputs(self._ctx, self._stream)
+            with self._ctx.records.reading() as tx:
+                acting = self._acting(tx)
+            output = None if self._outputs is None else self._outputs(acting, self._stream)
             run = open_live(
-                self._ctx,
+                acting,
                 self._stream.place,
                 camera=self._stream.camera,
                 options=self._options,
@@ -151,6 +174,8 @@ class _Watch:
                 if not self._is_over.is_set():
                     run.run()
             self._message = "the source ended"
+        except Forbidden:
+            self._refuse()
         except AssentError as error:
             self._message = error.message
         except Exception as error:  # noqa: BLE001 - one stream's fault must not end the others
@@ -161,38 +186,74 @@ class _Watch:
 
     def _keep_renewing(self) -> None:
         while not self._is_over.is_set():
-            if self._should_stop.is_set() or not self._renew():
-                self._is_over.set()
-                if self._run is not None:
-                    self._run.stop()
+            if self._should_stop.is_set() or not self._is_kept():
+                self._end()
                 return
             self._is_over.wait(_LOOK_S)
 
-    def _renew(self) -> bool:
-        """Whether it is still wanted and this worker's; without the records, for as long as the lease lasts."""
-        state = StreamState.RUNNING if self._run is not None else StreamState.FAILED
-        message = self._message
-        run = self._run
-        if run is not None:
-            status = run.status()
-            message = status.problem or (status.source.message or "")
-        elif not message:
-            state = StreamState.STARTING
+    def _is_kept(self) -> bool:
+        """Whether to go on; without the records, for as long as the lease lasts."""
         try:
-            with self._ctx.records.transaction() as tx:
-                is_kept = tx.renew_stream(
-                    self._stream.id, self._worker, lease=_LEASE, state=state, message=message,
-                    address=self._address,
-                )  # fmt: skip
-            self._renewed_s = time.monotonic()
-        except NotFound:
+            with self._ctx.records.reading() as tx:
+                self._acting(tx)
+                is_kept = tx.is_stream_of(self._stream, self._worker)
+            return is_kept and self._renew()
+        except Forbidden:
+            self._refuse()
             return False
         except StoreError:
             return time.monotonic() - self._renewed_s < _LEASE.total_seconds()
+
+    def _acting(self, tx: Reading) -> Context:
+        """The data folder as whoever started the stream has it now.
+
+        Raises:
+            Forbidden: their key was revoked, or is no searcher's.
+        """
+        acting = acting_for(self._ctx, tx, key_id=self._stream.key_id, actor=self._stream.actor)
+        acting.require(Role.SEARCHER)
+        return acting
+
+    def _refuse(self) -> None:
+        self._is_refused = True
+        self._end()
+        with suppress(StoreError):  # tried again when it is released
+            self._say_refused()
+
+    def _say_refused(self) -> None:
+        if self._is_refused:
+            with self._ctx.records.transaction() as tx:
+                tx.refuse_stream(self._stream, self._worker, _REFUSED)
+
+    def _end(self) -> None:
+        self._is_over.set()
+        run = self._run
+        if run is not None:
+            run.stop()
+
+    def _renew(self) -> bool:
+        """Say how it does, where that is news or the lease needs it; whether it is still this worker's."""
+        run, address, message = self._run, self._address, self._message
+        state = StreamState.FAILED
+        if run is not None:
+            state = StreamState.RUNNING
+            status = run.status()
+            message = status.problem or status.source.message or status.webhook
+        elif not message:
+            state = StreamState.STARTING
+        said = (state, message, address)
+        if said == self._said and time.monotonic() - self._renewed_s < _RENEW_S:
+            return True
+        with self._ctx.records.transaction() as tx:
+            is_kept = tx.renew_stream(
+                self._stream, self._worker, lease=_LEASE, state=state, message=message, address=address
+            )
+        self._said, self._renewed_s = said, time.monotonic()
         return is_kept
 
     def _release(self) -> None:
         try:
+            self._say_refused()
             with self._ctx.records.transaction() as tx:
                 tx.release_stream(self._stream.id, self._worker)
         except StoreError as error:

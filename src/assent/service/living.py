@@ -206,6 +206,7 @@ class LiveRun:
             ),
             gallery_size=0 if gallery is None else gallery.size,
             num_strangers=self._num_strangers if self._options.counts_strangers else None,
+            webhook="" if self.teller is None else self.teller.problem,
         )
 
     def preview(self) -> bytes | None:

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from assent.calibration.profile import CalibrationProfile, ReferenceKind
-from assent.errors import NoLiveConsent, PlaceNotReady
+from assent.errors import PlaceNotReady
 from assent.gallery import ExactIndex, Index
 from assent.live.values import Hit
 from assent.service.context import Context
@@ -120,18 +120,9 @@ def gallery_of(ctx: Context, tx: Reading, name: str, *, threshold: float | None 
         GalleryBeyondEvidence: more people agreed than the calibration supports.
         ThresholdBeyondEvidence, UsageError: ``threshold`` is out of range, or the collection is of another model.
     """
-    place = tx.place(name)
-    collection = tx.collection(place.collection_name)
-    agreed = {item.person_id: item for item in tx.agreed_people(place.id)}
-    _require_ready(place, collection, agreed)
-    check_model(ctx, collection)
-    profile = ctx.profile(collection.model_digest)
+    found = _permitted(ctx, tx, name, threshold)
+    place, collection, agreed, profile = found.place, found.collection, found.agreed, found.profile
     rows = tx.gallery_rows(collection.name, person_ids=agreed.keys())
-    if not len(rows):
-        raise PlaceNotReady(
-            f"{len(agreed)} people agreed to be recognised at {name}, none of them is enrolled in "
-            f"{collection.name}; enrol them (assent enrol)"
-        )
     is_mean: Bool = np.asarray(rows.num_templates) > 1
     # Who may be returned ends with the consent to the place or with the one under the template, whichever is earlier.
     ends_s = np.minimum(
@@ -144,21 +135,13 @@ def gallery_of(ctx: Context, tx: Reading, name: str, *, threshold: float | None 
             index = ExactIndex(collection.dim)
             index.add([rows.person_ids[i] for i in at], rows.vectors[at], expires_s=ends_s[at])
             indexes[kind] = index
-    if threshold is None:
-        threshold = min(LIVE_SIMILARITY, *(profile.max_similarity(kind) for kind in indexes))
-    policy = policy_for(
-        profile,
-        LiveGallery(len(rows), tuple(indexes)),
-        fpir_target=collection.fpir_target,
-        requested_similarity=threshold,
-    )
     return PlaceGallery(
         stamp=stamp_of(tx, name),
         place=place,
         collection=collection,
         size=len(rows),
         profile=profile,
-        policy=policy,
+        policy=found.policy,
         indexes=indexes,
         refs=dict(zip(rows.person_ids, rows.person_refs, strict=True)),
         names={item: tx.person_by_id(item).name for item in rows.person_ids},
@@ -166,16 +149,46 @@ def gallery_of(ctx: Context, tx: Reading, name: str, *, threshold: float | None 
     )
 
 
-def require_agreed(tx: Reading, place_id: str, person_id: str) -> AgreedPerson:
-    """The consent under which somebody is recognised at a place at this moment.
+def size_of(ctx: Context, tx: Reading, name: str) -> int:
+    """How many people ``gallery_of`` would have; nothing is decrypted. Raises as that does."""
+    return _permitted(ctx, tx, name, None).policy.gallery_size
 
-    Raises:
-        NoLiveConsent: it has ended.
-    """
-    for item in tx.agreed_people(place_id):
-        if item.person_id == person_id:
-            return item
-    raise NoLiveConsent("this person's consent to the place has ended")
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Permitted:
+    """What a place's gallery may be made of, known before any template is decrypted."""
+
+    place: PlaceRecord
+    collection: CollectionRecord
+    agreed: dict[str, AgreedPerson]
+    profile: CalibrationProfile
+    policy: AppliedPolicy
+
+
+def _permitted(ctx: Context, tx: Reading, name: str, threshold: float | None) -> _Permitted:
+    place = tx.place(name)
+    collection = tx.collection(place.collection_name)
+    agreed = {item.person_id: item for item in tx.agreed_people(place.id)}
+    _require_ready(place, collection, agreed)
+    check_model(ctx, collection)
+    profile = ctx.profile(collection.model_digest)
+    counts = tx.template_counts(collection.name, agreed.keys())
+    if not counts:
+        raise PlaceNotReady(
+            f"{len(agreed)} people agreed to be recognised at {name}, none of them is enrolled in "
+            f"{collection.name}; enrol them (assent enrol)"
+        )
+    has = {ReferenceKind.SINGLE: min(counts) == 1, ReferenceKind.MEAN: max(counts) > 1}
+    kinds = tuple(kind for kind in has if has[kind])
+    if threshold is None:
+        threshold = min(LIVE_SIMILARITY, *(profile.max_similarity(kind) for kind in kinds))
+    policy = policy_for(
+        profile,
+        LiveGallery(len(counts), kinds),
+        fpir_target=collection.fpir_target,
+        requested_similarity=threshold,
+    )
+    return _Permitted(place, collection, agreed, profile, policy)
 
 
 def _require_ready(place: PlaceRecord, collection: CollectionRecord, agreed: dict[str, AgreedPerson]) -> None:

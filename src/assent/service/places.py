@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from assent.errors import AssentError
 from assent.service.context import Context
-from assent.service.placegallery import gallery_of
+from assent.service.placegallery import size_of
 from assent.store.access import Role
 from assent.store.live import LiveEvent
 from assent.store.places import DEFAULT_KEEP_HOURS, PlaceRecord
@@ -173,10 +174,25 @@ class Places:
         with self._ctx.records.reading() as tx:
             return tuple(tx.live_events(name, after_seq=after, limit=limit, newest=newest))
 
+    def all_events(self, name: str, *, after: int = 0) -> Iterator[LiveEvent]:
+        """All of them, however many, read some at a time (see ``events``).
+
+        Args:
+            name: the place.
+            after: only events with a greater number; 0 for the beginning.
+
+        Raises:
+            Forbidden: the caller is no searcher.
+            NotFound: there is no such place.
+        """
+        while page := self.events(name, after=after):
+            yield from page
+            after = page[-1].seq
+
     def _summary(self, tx: Reading, place: PlaceRecord) -> PlaceSummary:
         num_agreed = len(tx.agreed_people(place.id))
         try:
-            gallery = gallery_of(self._ctx, tx, place.name)
+            num_enrolled = size_of(self._ctx, tx, place.name)
         except AssentError as error:  # models not pulled yet, say: the place is as it was declared
             return PlaceSummary(place, num_agreed, 0, error.message)
-        return PlaceSummary(place, num_agreed, gallery.size, None)
+        return PlaceSummary(place, num_agreed, num_enrolled, None)

@@ -62,20 +62,10 @@ class Streams:
         with self._ctx.records.reading() as tx:
             return tx.stream(name)
 
-    def change(self, name: str, *, threshold: float | None, facts: JsonObject | None = None) -> StreamRecord:
-        """Give a stream another threshold, from its next start on.
-
-        Raises:
-            Forbidden: the caller is no searcher.
-            NotFound: there is none of that name.
-            UsageError: a malformed field.
-        """
-        self._ctx.require(Role.SEARCHER)
-        with self._ctx.records.transaction() as tx:
-            return tx.change_stream(name, threshold=threshold, facts=facts)
-
     def start(self, name: str) -> StreamRecord:
         """Have a worker watch it, until it is stopped, also through restarts of workers and of the server.
+
+        Its searches are the caller's: logged as theirs, and ended when their key is revoked.
 
         Raises:
             Forbidden: the caller is no searcher.
@@ -126,5 +116,6 @@ class Streams:
 
     def _want(self, name: str, *, is_wanted: bool) -> StreamRecord:
         self._ctx.require(Role.SEARCHER)
+        caller = self._ctx.caller
         with self._ctx.records.transaction() as tx:
-            return tx.want_stream(name, is_wanted=is_wanted)
+            return tx.want_stream(name, is_wanted=is_wanted, key_id=None if caller is None else caller.id)

@@ -19,10 +19,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from assent.errors import AssentError, Forbidden, StoreError
+from assent.errors import AssentError, StoreError
 from assent.notifications import NotDelivered, open_notifier
 from assent.objects import ObjectStore, open_objects
 from assent.objects.base import path_of, unnamed_file
+from assent.service.access import acting_for
 from assent.service.context import Context
 from assent.service.jobfiles import MACHINE, output_path, scratch_path, tidy, upload_path
 from assent.service.jobkinds import KINDS, JobTask, JobYield
@@ -135,7 +136,7 @@ class Worker:
 
     def _claim(self) -> JobRecord | None:
         with self._ctx.records.reading() as tx:
-            if not tx.has_work():
+            if not tx.has_work(kinds=list(KINDS), but=self._elsewhere):
                 return None
         settings = self._ctx.settings
         while True:
@@ -156,8 +157,8 @@ class Worker:
                 self._elsewhere.add(job.id)
 
     def _do(self, job: JobRecord, lease: _Lease) -> JobYield:
-        acting = self._acting(job)
         with self._ctx.records.reading() as tx:
+            acting = acting_for(self._ctx, tx, key_id=job.key_id, actor=job.actor)
             parameters = tx.job_parameters(job.id)
         folder = self._scratch(job.id)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -169,20 +170,6 @@ class Worker:
                 # the path is that of an open file, and means nothing to whoever asked
                 _reword(error, error.message.replace(str(path), "the video"))
                 raise
-
-    def _acting(self, job: JobRecord) -> Context:
-        """The data folder as whoever asked has it now.
-
-        Raises:
-            Forbidden: their key was revoked.
-        """
-        if job.key_id is None:
-            return self._ctx.acting_for(job.actor) if job.actor else self._ctx
-        with self._ctx.records.reading() as tx:
-            key = tx.access_key(job.key_id)
-        if key.revoked_at is not None:
-            raise Forbidden("the access key that asked for this job was revoked; submit it with another")
-        return self._ctx.acting_as(key)
 
     @contextmanager
     def _video(self, job: JobRecord, place: JsonObject) -> Iterator[Path]:

@@ -12,7 +12,7 @@ from assent.store import fields
 from assent.store.consents import ConsentReads
 from assent.store.crypto import CollectionKey, new_key
 from assent.store.log import LogWrites
-from assent.store.rows import load_rows, of_part
+from assent.store.rows import count_templates, load_rows, of_part
 from assent.store.schema import (
     collection_notes,
     collections,
@@ -127,6 +127,18 @@ class GalleryReads(ConsentReads):
             person_ids=person_ids,
             part=part,
         )
+
+    def template_counts(self, name: str, person_ids: Collection[str]) -> list[int]:
+        """How many templates each ``user`` row of ``gallery_rows`` is the mean of; nothing is decrypted.
+
+        Args:
+            name: the collection.
+            person_ids: only of these people, of whom some may have no row.
+
+        Raises:
+            NotFound: no collection has this name.
+        """
+        return count_templates(self._connection, self.collection(name), self._now, person_ids=person_ids)
 
     def _collection_key(self, collection_id: str) -> CollectionKey:
         wrapped = self._connection.execute(

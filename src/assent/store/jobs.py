@@ -45,10 +45,9 @@ class JobReads(GalleryReads):
         query = _JOBS.order_by(jobs.c.created_at.desc(), jobs.c.id)
         return [_job(row) for row in self._connection.execute(query).mappings()]
 
-    def has_work(self) -> bool:
-        """Whether a job waits, or one's worker was lost."""
-        query = sa.select(jobs.c.id).where(_claimable(self._now)).limit(1)
-        return self._connection.execute(query).first() is not None
+    def has_work(self, *, kinds: Collection[str], but: Collection[str] = ()) -> bool:
+        """Whether a job waits, or one's worker was lost, that ``claim_job`` would look at."""
+        return self._connection.execute(_work(self._now, kinds, but).limit(1)).first() is not None
 
     def has_due_notice(self) -> bool:
         """Whether somebody is to be told that a job has ended."""
@@ -241,11 +240,7 @@ class JobWrites(JobReads, GalleryWrites):
             kinds: what this worker can do.
             but: ids of jobs that this worker cannot do.
         """
-        query = (
-            sa.select(jobs.c.id, jobs.c.attempts)
-            .where(_claimable(self._now), jobs.c.kind.in_(kinds), jobs.c.id.not_in(but))
-            .order_by(jobs.c.created_at, jobs.c.id)
-        )
+        query = _work(self._now, kinds, but).order_by(jobs.c.created_at, jobs.c.id)
         for job_id, attempts in self._connection.execute(query).all():
             if attempts >= max_attempts:
                 self._end_job(
@@ -414,9 +409,11 @@ def _keeps_upload(row: Any) -> bool:
     return row.kind in KEEPS_UPLOAD and row.state == JobState.SUCCEEDED.value
 
 
-def _claimable(now: Any) -> sa.ColumnElement[bool]:
+def _work(now: Any, kinds: Collection[str], but: Collection[str]) -> sa.Select[Any]:
     lost = sa.and_(jobs.c.state == JobState.RUNNING, jobs.c.lease_until <= now)
-    return sa.or_(jobs.c.state == JobState.QUEUED, lost)
+    return sa.select(jobs.c.id, jobs.c.attempts).where(
+        sa.or_(jobs.c.state == JobState.QUEUED, lost), jobs.c.kind.in_(kinds), jobs.c.id.not_in(but)
+    )
 
 
 _HIDDEN = ("collection_id", "token", "request_sha256", "wrapped_key", "notice_due_at", "notice_attempts")

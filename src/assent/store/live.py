@@ -13,7 +13,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from assent.errors import NoLiveConsent
 from assent.store.places import PlaceReads, PlaceRecord, PlaceWrites, end_of_event
 from assent.store.schema import collections, live_events, people, places
 from assent.store.values import ConsentRecord
@@ -138,11 +137,6 @@ class LiveReads(PlaceReads):
         found = [_event(row) for row in self._connection.execute(query).mappings()]
         return found[::-1] if newest else found
 
-    def last_live_event(self, place_name: str) -> int:
-        """The number of a place's newest event, kept or gone; 0 before the first. Raises ``NotFound``."""
-        query = sa.select(places.c.last_event).where(places.c.id == self.place(place_name).id)
-        return int(self._connection.execute(query).scalar_one())
-
     def live_events_of(self, person_id: str) -> list[JsonObject]:
         """What is kept of one person's coming and going, for that person (GDPR Art. 15)."""
         query = _ROWS.where(live_events.c.person_id == person_id, live_events.c.expires_at > self._now)
@@ -163,18 +157,14 @@ class LiveWrites(LiveReads, PlaceWrites):
             NoLiveConsent: this person's consent to the place has ended; there is no event.
         """
         place = self.place(place_name)
-        agreed = {item.person_id: item for item in self.agreed_people(place.id)}
-        if new.person_id not in agreed:
-            raise NoLiveConsent(
-                "this person has no live consent that names this place; ask them, and record one that does"
-            )
+        agreed = self.agreed_person(place.id, new.person_id)
         seq = self._next_seq(place)
         self._connection.execute(
             sa.insert(live_events).values(
                 place_id=place.id,
                 seq=seq,
                 person_id=new.person_id,
-                consent_id=agreed[new.person_id].consent_id,
+                consent_id=agreed.consent_id,
                 camera=new.camera,
                 kind=new.kind,
                 at=new.at,

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
-from assent.errors import AlreadyExists, NotFound, UsageError
+from assent.errors import AlreadyExists, NoLiveConsent, NotFound, UsageError
 from assent.store import fields
 from assent.store.crypto import Vault
 from assent.store.galleries import GalleryReads, GalleryWrites
@@ -95,6 +95,18 @@ _ROWS = (
     .where(places.c.removed_at.is_(None))
 )
 
+_AGREED = (
+    sa.select(
+        consents.c.id,
+        consents.c.person_id,
+        consents.c.given_at,
+        consents.c.expires_at,
+        consents.c.last_interaction_at,
+    )
+    .join(consent_places, consent_places.c.consent_id == consents.c.id)
+    .where(consents.c.withdrawn_at.is_(None))
+)
+
 
 def shown_source(source: str) -> str:
     """A source as it may be shown: without user, password and query.
@@ -143,17 +155,22 @@ class PlaceReads(GalleryReads):
 
     def agreed_people(self, place_id: str) -> list[AgreedPerson]:
         """Whose live consent names a place now, by person id."""
-        query = (
-            sa.select(
-                consents.c.id,
-                consents.c.person_id,
-                consents.c.given_at,
-                consents.c.expires_at,
-                consents.c.last_interaction_at,
-            )
-            .join(consent_places, consent_places.c.consent_id == consents.c.id)
-            .where(consent_places.c.place_id == place_id, consents.c.withdrawn_at.is_(None))
+        return self._agreed(_AGREED.where(consent_places.c.place_id == place_id))
+
+    def agreed_person(self, place_id: str, person_id: str) -> AgreedPerson:
+        """The same of one person.
+
+        Raises:
+            NoLiveConsent: they have no live consent that names this place.
+        """
+        of_both = (consent_places.c.place_id == place_id, consents.c.person_id == person_id)
+        for agreed in self._agreed(_AGREED.where(*of_both)):
+            return agreed
+        raise NoLiveConsent(
+            "this person has no live consent that names this place; ask them, and record one that does"
         )
+
+    def _agreed(self, query: sa.Select[Any]) -> list[AgreedPerson]:
         found: dict[str, AgreedPerson] = {}
         for row in self._connection.execute(query).all():
             ends = effective_end(row.expires_at, row.last_interaction_at)

@@ -6,19 +6,18 @@ import calendar
 import math
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from assent.errors import UsageError
 from assent.store.crypto import CollectionKey, PersonKey
 from assent.store.schema import consents, parse_time, people, person_keys, templates, user_vectors
 from assent.store.values import MAX_IDLE_YEARS, CollectionRecord, GalleryKind, GalleryRows
 from assent.types import Float32
 
-_PEOPLE_AT_ONCE = 10_000  # SQLite takes at most 32,766 values in a statement
+_PEOPLE_AT_ONCE: Final = 10_000  # SQLite takes at most 32,766 values in a statement
 
 
 def load_rows(
@@ -36,22 +35,7 @@ def load_rows(
     Only those of ``person_ids`` where given, and of people whose ids begin with ``part``.
     """
     by_person = kind == "user"
-    if person_ids is not None and len(person_ids) > _PEOPLE_AT_ONCE:
-        raise UsageError(f"person_ids may be at most {_PEOPLE_AT_ONCE}, got {len(person_ids)}")
-    ends_s = _consent_ends_s(connection, collection, by_person=by_person, person_ids=person_ids, part=part)
-    query = _user_query(collection.id) if by_person else _template_query(collection.id)
-    if person_ids is not None:
-        query = query.where((user_vectors if by_person else templates).c.person_id.in_(list(person_ids)))
-    query = query.where(*of_part((user_vectors if by_person else templates).c.person_id, part))
-    if kind == "associated":
-        query = query.where(templates.c.is_associated)
-    now_s = now.timestamp()
-    found = [
-        row
-        for row in connection.execute(query).all()
-        if ends_s.get(row.person_id if by_person else row.template_id, -math.inf) > now_s
-        and (person_ids is None or row.person_id in person_ids)
-    ]
+    found, ends_s = _standing(connection, collection, kind, now, person_ids=person_ids, part=part)
     return GalleryRows(
         collection_id=collection.id,
         kind=kind,
@@ -60,11 +44,54 @@ def load_rows(
         person_ids=tuple(row.person_id for row in found),
         person_refs=tuple(row.ref for row in found),
         template_ids=() if by_person else tuple(row.template_id for row in found),
-        consent_expires_at_s=np.array(
-            [ends_s[row.person_id if by_person else row.template_id] for row in found], np.float64
-        ),
+        consent_expires_at_s=np.array(ends_s, np.float64),
         num_templates=np.array([row.num_templates for row in found], np.int64),
     )
+
+
+def count_templates(
+    connection: Connection, collection: CollectionRecord, now: datetime, *, person_ids: Collection[str]
+) -> list[int]:
+    """How many templates each of the ``user`` rows of ``load_rows`` is the mean of; nothing is decrypted."""
+    found, _ = _standing(connection, collection, "user", now, person_ids=person_ids, part="")
+    return [row.num_templates for row in found]
+
+
+def _standing(
+    connection: Connection,
+    collection: CollectionRecord,
+    kind: GalleryKind,
+    now: datetime,
+    *,
+    person_ids: Collection[str] | None,
+    part: str,
+) -> tuple[list[Any], list[float]]:
+    """The rows whose consents are live, still sealed, and when these end (seconds, UTC)."""
+    if person_ids is not None and len(person_ids) > _PEOPLE_AT_ONCE:
+        found: list[tuple[Any, float]] = []
+        each = list(dict.fromkeys(person_ids))
+        for start in range(0, len(each), _PEOPLE_AT_ONCE):
+            some = each[start : start + _PEOPLE_AT_ONCE]
+            rows, ends = _standing(connection, collection, kind, now, person_ids=some, part=part)
+            found += zip(rows, ends, strict=True)
+        found.sort(key=lambda item: item[0].ref)
+        return [row for row, _ in found], [end_s for _, end_s in found]
+    by_person = kind == "user"
+    ends_s = _consent_ends_s(connection, collection, by_person=by_person, person_ids=person_ids, part=part)
+    table = user_vectors if by_person else templates
+    query = _user_query(collection.id) if by_person else _template_query(collection.id)
+    if person_ids is not None:
+        query = query.where(table.c.person_id.in_(list(person_ids)))
+    query = query.where(*of_part(table.c.person_id, part))
+    if kind == "associated":
+        query = query.where(templates.c.is_associated)
+    now_s = now.timestamp()
+    standing = [
+        (row, end_s)
+        for row in connection.execute(query).all()
+        if (end_s := ends_s.get(row.person_id if by_person else row.template_id, -math.inf)) > now_s
+    ]
+    return [row for row, _ in standing], [end_s for _, end_s in standing]
 
 
 def of_part(column: sa.ColumnElement[Any], part: str) -> list[sa.ColumnElement[bool]]:

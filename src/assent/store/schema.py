@@ -333,6 +333,7 @@ live_streams = sa.Table(
     sa.Column("lease_until", UtcTime),
     sa.Column("created_at", UtcTime, nullable=False),
     sa.Column("changed_at", UtcTime, nullable=False),
+    sa.Column("key_id", sa.String(20)),
 )
 
 jobs = sa.Table(

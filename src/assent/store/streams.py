@@ -28,7 +28,7 @@ class StreamState(StrEnum):
     STOPPED = "stopped"
     STARTING = "starting"  # wanted; no worker has it yet
     RUNNING = "running"
-    FAILED = "failed"  # wanted; tried again
+    FAILED = "failed"  # where it is wanted, tried again; where it is not, whoever started it may not
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,9 @@ class StreamRecord:
         place: the place's name.
         camera: which of its cameras.
         threshold: a similarity of 0 to 100; None for the default.
-        actor: whose searches it makes, as the log calls them; None for whoever runs the worker.
+        actor: who started it last, as the log calls them: its searches are theirs; None before, and for whoever runs
+            the worker.
+        key_id: the access key that they came with; None where they have the data folder itself.
         facts: what whoever made it wants to be told again; no secret is in it.
         is_wanted: whether it is to run.
         session_id: random UUID of the time it was last started; None before.
@@ -60,6 +62,7 @@ class StreamRecord:
     camera: str
     threshold: float | None
     actor: str | None
+    key_id: str | None
     facts: JsonObject
     is_wanted: bool
     session_id: str | None
@@ -93,6 +96,15 @@ class StreamReads(LiveReads):
             self._stream(row)
             for row in self._connection.execute(_ROWS.order_by(live_streams.c.name)).mappings()
         ]
+
+    def has_unwatched_stream(self) -> bool:
+        """Whether there is a stream that ``claim_stream`` would take on."""
+        return self._connection.execute(_unwatched(self._now).limit(1)).first() is not None
+
+    def is_stream_of(self, stream: StreamRecord, worker: str) -> bool:
+        """Whether a stream is still wanted as it was claimed, and this worker's: not stopped, nor started anew."""
+        query = sa.select(live_streams.c.id).where(*_as_claimed(stream, worker))
+        return self._connection.execute(query).first() is not None
 
     def _stream(self, row: Any) -> StreamRecord:
         return StreamRecord(**{**row, "facts": json.loads(row["facts"]), "state": StreamState(row["state"])})
@@ -132,7 +144,6 @@ class StreamWrites(StreamReads, LiveWrites):
                 place_id=self.place(place_name).id,
                 camera=camera,
                 threshold=_threshold(threshold),
-                actor=self._actor,
                 facts=_facts(facts or {}),
                 is_wanted=False,
                 state=StreamState.STOPPED,
@@ -144,32 +155,25 @@ class StreamWrites(StreamReads, LiveWrites):
         self.append_log("stream.added", {"stream_id": stream_id, "place_id": self.place(place_name).id})
         return self.stream(name)
 
-    def change_stream(
-        self, name: str, *, threshold: float | None, facts: JsonObject | None = None
-    ) -> StreamRecord:
-        """Give it another threshold; a worker takes it up when it is started next. Raises ``NotFound``."""
-        stream = self.stream(name)
-        self._update(
-            stream.id,
-            threshold=_threshold(threshold),
-            facts=_facts(stream.facts if facts is None else facts),
-            changed_at=self._now,
-        )
-        return self.stream(name)
-
-    def want_stream(self, name: str, *, is_wanted: bool) -> StreamRecord:
+    def want_stream(self, name: str, *, is_wanted: bool, key_id: str | None = None) -> StreamRecord:
         """Start or stop it; a worker does it. Logged as ``stream.started`` or ``stream.stopped``.
+
+        Args:
+            name: which.
+            is_wanted: start it.
+            key_id: the access key of whoever starts it; None where they have the data folder itself.
 
         Raises:
             NotFound: no stream has this name.
         """
         stream = self.stream(name)
-        if stream.is_wanted == is_wanted:
+        if stream.is_wanted == is_wanted and (is_wanted or stream.state is not StreamState.FAILED):
             return stream
         changes: JsonObject = {"is_wanted": is_wanted, "message": "", "changed_at": self._now}
         if is_wanted:
-            changes |= {"session_id": new_id(), "state": StreamState.STARTING, "actor": self._actor}
-        elif stream.worker is None:
+            changes |= {"session_id": new_id(), "state": StreamState.STARTING}
+            changes |= {"actor": self._actor, "key_id": key_id}
+        elif stream.worker is None or stream.state is StreamState.FAILED:
             changes |= {"state": StreamState.STOPPED}
         self._update(stream.id, **changes)
         self.append_log("stream.started" if is_wanted else "stream.stopped", {"stream_id": stream.id})
@@ -183,10 +187,7 @@ class StreamWrites(StreamReads, LiveWrites):
 
     def claim_stream(self, worker: str, *, lease: timedelta) -> StreamRecord | None:
         """Take on a stream that is wanted and nobody's, or whose worker was not heard of; None where there is none."""
-        query = _ROWS.where(
-            live_streams.c.is_wanted,
-            sa.or_(live_streams.c.worker.is_(None), live_streams.c.lease_until <= self._now),
-        ).order_by(live_streams.c.changed_at, live_streams.c.name)
+        query = _unwatched(self._now).order_by(live_streams.c.changed_at, live_streams.c.name)
         row = self._connection.execute(query.limit(1)).mappings().one_or_none()
         if row is None:
             return None
@@ -195,7 +196,7 @@ class StreamWrites(StreamReads, LiveWrites):
 
     def renew_stream(
         self,
-        stream_id: str,
+        stream: StreamRecord,
         worker: str,
         *,
         lease: timedelta,
@@ -203,18 +204,31 @@ class StreamWrites(StreamReads, LiveWrites):
         message: str,
         address: str | None,
     ) -> bool:
-        """Say that it is still this worker's, and how it does; False where it is to end."""
+        """Say that it is still this worker's, and how it does; False where it is to end (see ``is_stream_of``)."""
         done = self._connection.execute(
             sa.update(live_streams)
-            .where(live_streams.c.id == stream_id, live_streams.c.worker == worker, live_streams.c.is_wanted)
+            .where(*_as_claimed(stream, worker))
             .values(lease_until=self._now + lease, state=state, message=message, address=address)
         )
         return bool(done.rowcount)
 
+    def refuse_stream(self, stream: StreamRecord, worker: str, message: str) -> None:
+        """Whoever started it may not any more: it ends, until it is started anew. Logged as ``stream.refused``."""
+        done = self._connection.execute(
+            sa.update(live_streams)
+            .where(*_as_claimed(stream, worker))
+            .values(is_wanted=False, state=StreamState.FAILED, message=message, changed_at=self._now)
+        )
+        if done.rowcount:
+            self.append_log("stream.refused", {"stream_id": stream.id})
+
     def release_stream(self, stream_id: str, worker: str) -> None:
         """It is nobody's any more; where it is still wanted, another worker may have it."""
+        refused = live_streams.c.state == StreamState.FAILED
         wanted = sa.case(
-            (live_streams.c.is_wanted, StreamState.STARTING.value), else_=StreamState.STOPPED.value
+            (live_streams.c.is_wanted, StreamState.STARTING.value),
+            (refused, StreamState.FAILED.value),
+            else_=StreamState.STOPPED.value,
         )
         self._connection.execute(
             sa.update(live_streams)
@@ -226,6 +240,22 @@ class StreamWrites(StreamReads, LiveWrites):
         self._connection.execute(
             sa.update(live_streams).where(live_streams.c.id == stream_id).values(**changes)
         )
+
+
+def _unwatched(now: datetime) -> sa.Select[Any]:
+    return _ROWS.where(
+        live_streams.c.is_wanted,
+        sa.or_(live_streams.c.worker.is_(None), live_streams.c.lease_until <= now),
+    )
+
+
+def _as_claimed(stream: StreamRecord, worker: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        live_streams.c.id == stream.id,
+        live_streams.c.worker == worker,
+        live_streams.c.is_wanted,
+        live_streams.c.session_id == stream.session_id,
+    )
 
 
 def _threshold(threshold: float | None) -> float | None:

@@ -20,7 +20,6 @@ from assent.live.pauses import Pauses, wait_out
 from assent.notifications import NotDelivered, Notifier, open_output
 from assent.service.context import Context
 from assent.service.living import Sighting
-from assent.service.placegallery import require_agreed
 from assent.store.streams import StreamRecord
 from assent.wire.call import Body
 from assent.wire.shapes import face_detail, face_record, model_version
@@ -109,7 +108,7 @@ class StreamOutput:
         place, hit = sighting.gallery.place, sighting.hit
         with self._ctx.records.reading() as tx:
             try:
-                require_agreed(tx, place.id, hit.person)
+                tx.agreed_person(place.id, hit.person)
                 ref = tx.person_by_id(hit.person).ref
                 photos = tx.templates(sighting.gallery.collection.name, ref)
             except AssentError:

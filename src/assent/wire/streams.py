@@ -177,7 +177,7 @@ def _is_processor(stream: StreamRecord) -> bool:
 
 
 def _status(stream: StreamRecord) -> str:
-    if not stream.is_wanted:
+    if not stream.is_wanted and stream.state is not StreamState.FAILED:
         return "STOPPED" if stream.worker is None else "STOPPING"
     states: dict[StreamState, str] = {StreamState.RUNNING: "RUNNING", StreamState.FAILED: "FAILED"}
     return states.get(stream.state, "STARTING")

@@ -64,7 +64,7 @@ def test_the_picture_and_the_facts_are_the_workers(door: Consoles) -> None:
             stream = tx.claim_stream("w1", lease=timedelta(hours=1))
             assert stream is not None
             tx.renew_stream(
-                stream.id,
+                stream,
                 "w1",
                 lease=timedelta(hours=1),
                 state=StreamState.RUNNING,

@@ -14,13 +14,14 @@ import pytest
 from assent import Assent
 from assent.console import wording
 from assent.console.media import part_of
+from assent.console.sessions import Sessions
 from assent.server.app import ServerApp
 from assent.server.rooms import Rooms
 from assent.service.jobfiles import upload_path
 from assent.store import JobState
 from assent.store.access import Role
 from tests.builders import agree
-from tests.unit.console.builders import Consoles, Visitor, text_of, token_of
+from tests.unit.console.builders import Consoles, Time, Visitor, text_of, token_of
 
 PURPOSE = "club-photos"
 
@@ -66,8 +67,7 @@ def test_a_video_is_sent_watched_decided_about_and_destroyed(
     assert short_clip.read_bytes()[100:200] not in sealed
     assert f'content="3;url={path}?again=1"' in visitor.get(path).text
     assert f'content="15;url={path}?again=21"' in visitor.get(f"{path}?again=20").text
-    for stopped in ("110", "off"):
-        assert "http-equiv" not in visitor.get(f"{path}?again={stopped}").text
+    assert "http-equiv" not in visitor.get(f"{path}?again=off").text
     with consoles.assent._ctx.records.transaction() as tx:
         assert tx.claim_job("w", lease=timedelta(minutes=9), max_attempts=3, kinds=[job.kind])
         clock.advance(seconds=30)
@@ -160,6 +160,22 @@ def test_a_form_that_cannot_be_used_is_shown_again_and_the_video_is_gone(
     assert (answer.status_code, says in answer.text.lower()) == (status, True), answer.text
     assert 'id="video"' in answer.text
     assert (files(consoles.assent), consoles.assent.jobs.list()) == ([], ())
+
+
+def test_a_page_that_looks_again_by_itself_keeps_no_session_alive(assent: Assent, short_clip: Path) -> None:
+    passed = Time()
+    consoles = Consoles.of(assent, sessions=Sessions(clock=passed, idle_s=100))
+    visitor = consoles.signed_in(Role.SEARCHER)
+    path = send(visitor, short_clip).url.path
+    for looked_again in ("/videos?again=1", f"{path}?again=2", f"{path}/strips/0"):
+        passed.now_s += 30
+        assert visitor.get(looked_again).url.path == looked_again.partition("?")[0]
+    passed.now_s += 30
+    assert visitor.get(path).url.path == "/sign-in"
+    visitor = consoles.signed_in(Role.SEARCHER, holder="again")
+    for _ in range(5):
+        passed.now_s += 90
+        assert visitor.get(f"{path}?again=off").url.path == path
 
 
 def test_no_video_or_an_empty_one_is_asked_for_again(consoles: Consoles) -> None:

@@ -33,6 +33,27 @@ def write_clip(path: Path, images_rgb: Sequence[UInt8], *, fps: int = 25, codec:
     return path
 
 
+def repeat_clip(path: Path, clip: Path, times: int) -> Path:
+    """Write a clip so many times one after the other, nothing encoded anew."""
+    with av.open(str(path), "w") as target:
+        stream = None
+        offset = 0
+        for _ in range(times):
+            with av.open(str(clip)) as source:
+                [video] = source.streams.video
+                stream = stream or target.add_stream_from_template(video)
+                ends = offset
+                for packet in source.demux(video):
+                    if packet.pts is None or packet.dts is None or packet.duration is None:
+                        continue
+                    packet.pts, packet.dts = packet.pts + offset, packet.dts + offset
+                    ends = max(ends, packet.pts + packet.duration)
+                    packet.stream = stream
+                    target.mux(packet)
+                offset = ends
+    return path
+
+
 def moving(num_frames: int, *, width: int = 160, height: int = 120) -> list[UInt8]:
     """A bright square that moves; no face."""
     frames = []

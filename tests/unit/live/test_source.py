@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from assent.errors import SourceUnavailable
+from assent.live.opening import Address, reason_of
 from assent.live.pauses import Pauses
 from assent.live.source import LiveSource
 from assent.live.values import SourceSettings, SourceState
@@ -86,6 +88,23 @@ def test_what_is_no_video_is_refused_and_not_tried_again(clips: Path, name: str,
         until(source, lambda: source.status.state is SourceState.REFUSED)
         assert words in source.status.message
         assert source.newest(0.1) is None
+
+
+@pytest.mark.parametrize("name", ["/dev/video987", "/dev/v4l/by-id/usb-none-index0"])
+def test_no_device_is_refused(name: str) -> None:
+    assert Address.of(name).kind == "device"
+    with LiveSource(name, QUICK) as source:
+        until(source, lambda: source.status.state is SourceState.REFUSED)
+        assert "plug it in" in source.status.message
+
+
+def test_a_file_that_is_no_camera_is_refused(clips: Path) -> None:
+    """By the real reader of devices, which asks the driver; one that only another program holds is tried again."""
+    for name in (clips / "short.mkv", "/dev/null"):
+        with pytest.raises(SourceUnavailable, match="no camera that gives pictures"):
+            Address(str(name), "device").open(open_s=1.0, read_s=1.0)
+    assert "another program" in reason_of(OSError(errno.EBUSY, "busy"))
+    assert "grant it the right" in reason_of(PermissionError(errno.EACCES, "no"))
 
 
 @pytest.mark.parametrize("address", ["ftp://x/y", "concat:a|b", "crypto://x", "data:video/mp4;base64,AA=="])

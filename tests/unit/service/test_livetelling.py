@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
 
@@ -12,9 +13,11 @@ from assent import Assent
 from assent.errors import UsageError
 from assent.live.pauses import Pauses
 from assent.notifications import NotDelivered
+from assent.service import livetelling
 from assent.service.liveoptions import LiveOptions
 from assent.service.livetelling import WebhookTeller
 from assent.store import LiveEventKind, NewLiveEvent
+from tests.builders import Clock
 
 from .test_places import agree_to, door  # noqa: F401 - a fixture
 
@@ -96,6 +99,38 @@ def test_what_one_run_owes_the_next_tells(door: Assent) -> None:  # noqa: F811
     post.is_up = True
     with WebhookTeller(door._ctx, "door", "front", post):
         until(lambda: len(post.got) == 1)
+
+
+def test_an_hour_without_the_webhook_costs_a_few_attempts_and_no_event_that_is_still_kept(
+    door: Assent,  # noqa: F811
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a clock of its own: each pause passes at once, as long as it would have been."""
+    agree_to(door, "ana", "door")
+    door.places.change("door", keep_hours=0.5)
+    post, began = Post(), clock.at
+    post.is_up = False
+    problems: set[str] = set()
+    later = [(1500, "left"), (3000, "arrived")]
+
+    def pass_at_once(wake: threading.Event, pause_s: float, *, is_over: Callable[[], bool]) -> None:
+        problems.add(teller.problem)
+        clock.advance(seconds=pause_s)
+        passed_s = (clock.at - began).total_seconds()
+        while later and passed_s >= later[0][0]:
+            happen(door, "ana", later.pop(0)[1])
+        post.is_up = passed_s >= 3600
+
+    monkeypatch.setattr(livetelling, "wait_out", pass_at_once)
+    happen(door, "ana", "arrived")
+    with WebhookTeller(door._ctx, "door", "front", post) as teller:
+        until(lambda: len(post.got) == 1 and not teller.problem)
+    assert post.num_tries <= 25  # 1, 2, 4 ... 256 seconds, then every 5 minutes
+    [(notice, body)] = post.got  # what was older than half an hour is told to nobody
+    assert (notice, body["event"]) == ("door-3", "arrived")
+    [problem] = problems
+    assert "answered 503" in problem
 
 
 @pytest.mark.parametrize("url", ["https://example.org/hook", "ftp://example.org"])

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from assent import Assent
 from assent.errors import GalleryBeyondEvidence, PlaceNotReady, WrongPurpose
 from assent.service.placegallery import gallery_of
+from assent.store import LiveEventKind, NewLiveEvent, rows, schema
 from assent.store.values import ConsentRecord
 from tests.builders import Clock
 
@@ -102,11 +104,75 @@ def test_more_people_than_the_evidence_supports_are_refused(door: Assent) -> Non
     assert "evidence" in (door.places.get("door").problem or "")
 
 
+@pytest.mark.parametrize(
+    ("count", "at_once"), [(1_001, 1_000), pytest.param(10_001, 10_000, marks=pytest.mark.slow)]
+)
+def test_more_people_than_a_statement_has_room_for_are_refused_for_the_same_reason(
+    door: Assent, count: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of theirs is decrypted for that; nothing of it could be."""
+    monkeypatch.setattr(rows, "_PEOPLE_AT_ONCE", at_once)
+    multiply(door, "ana", count)
+    with pytest.raises(GalleryBeyondEvidence, match="at most 1,000 people"):
+        people_at(door)
+    summary = door.places.get("door")
+    assert (summary.num_agreed, summary.is_ready) == (count, False)
+    assert f"{count:,}" in (summary.problem or "")
+
+
+def multiply(assent: Assent, ref: str, count: int) -> None:
+    """Rows of so many people who agreed to the door like ``ref``, with vectors that nobody could open."""
+    agree_to(assent, ref, "door")
+    with assent._ctx.records.transaction() as tx:
+        connection, person_id = tx._connection, tx.person(ref).id
+        [consent] = [item for item in tx.consents(ref) if item.places]
+        place = tx.place("door")
+        collection_id = tx.collection(place.collection_name).id
+        wheres = (
+            (schema.people, schema.people.c.id == person_id),
+            (schema.person_keys, schema.person_keys.c.person_id == person_id),
+            (schema.consents, schema.consents.c.id == consent.id),
+            (schema.templates, schema.templates.c.person_id == person_id),
+        )
+        one = {t.name: dict(connection.execute(sa.select(t).where(w)).mappings().first()) for t, w in wheres}  # type: ignore[arg-type]
+        ids = [f"{number:036d}" for number in range(count - 1)]
+
+        def put(table: sa.Table, values: list[dict[str, Any]]) -> None:
+            connection.execute(sa.insert(table), values)
+
+        put(schema.people, [one["people"] | {"id": i, "ref": i} for i in ids])
+        put(schema.consents, [one["consents"] | {"id": i, "person_id": i} for i in ids])
+        put(schema.consent_places, [{"consent_id": i, "place_id": place.id} for i in ids])
+        put(schema.person_keys, [one["person_keys"] | {"person_id": i} for i in ids])
+        own = [{"id": i, "person_id": i, "consent_id": i, "image_mac": i.encode()} for i in ids]
+        put(schema.templates, [one["templates"] | row for row in own])
+        vector = {"collection_id": collection_id, "num_templates": 1, "sealed": b"nothing"}
+        put(schema.user_vectors, [vector | {"person_id": i} for i in ids])
+
+
 def test_a_search_for_photos_does_not_read_places(door: Assent, demo_photos: Path) -> None:
     """Who agreed to a place is found in photos as before, for the collection's purpose and for no other."""
     agree_to(door, "ana", "door")
     with pytest.raises(WrongPurpose):
         door.search(demo_photos / "obama3.jpg", collection="club", purpose="door")
+
+
+def test_all_events_are_read_page_by_page(door: Assent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no event twice; the records' own limit of one answer is no end."""
+    agree_to(door, "ana", "door")
+    assert list(door.places.all_events("door")) == []
+    with door._ctx.records.transaction() as tx:
+        person_id = tx.person("ana").id
+        facts: dict[str, Any] = {"similarity": 93.0, "fmr_at_score": 1e-4, "expected_false_candidates": 1e-4}
+        for kind in ("arrived", "left") * 3:
+            new = NewLiveEvent(person_id=person_id, camera="c", kind=LiveEventKind(kind), at=tx.now, **facts)
+            tx.add_live_event("door", new)
+    one_page = type(door.places).events
+    monkeypatch.setattr(
+        type(door.places), "events", lambda self, name, *, after: one_page(self, name, after=after, limit=2)
+    )
+    assert [event.seq for event in door.places.all_events("door")] == [1, 2, 3, 4, 5, 6]
+    assert [event.seq for event in door.places.all_events("door", after=3)] == [4, 5, 6]
 
 
 def test_a_csv_names_places(door: Assent, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from assent.console.media import media_response
 from assent.console.security import PAGE_HEADERS
 from assent.console.views.collections import how_it_answers, why_not_searchable
-from assent.console.visit import Page, Visit, address, sentence, status_of
+from assent.console.visit import Page, Visit, address, num_looks, number_in, sentence, status_of
 from assent.console.wording import REASONS, about, clock
 from assent.errors import AssentError, UsageError
 from assent.service.findings import TrackFindings
@@ -187,7 +187,7 @@ def _one(visit: Visit, job_id: str, error: AssentError | None = None) -> Respons
     found = visit.assent.videos.get(job_id)
     job = found.answer.job
     rows = _tracks(found)
-    start = _number(visit.query("from"))
+    start = number_in(visit.query("from"))
     path = f"/videos/{job_id}"
     findings = found.answer.findings
     return visit.page(
@@ -201,6 +201,7 @@ def _one(visit: Visit, job_id: str, error: AssentError | None = None) -> Respons
         state=STATES[job.state],
         left=_left(visit, job),
         again=_again(visit, path, job.state.is_open),
+        preload="none" if num_looks(visit.request) else "metadata",
         path=path,
         findings=findings,
         search=None if findings is None else findings.search,
@@ -265,7 +266,7 @@ def copy(visit: Visit) -> Response:
 
 def strip(visit: Visit) -> Response:
     """A few pictures of one track."""
-    data = visit.assent.videos.strip(visit.part("id"), _number(visit.part("track")))
+    data = visit.assent.videos.strip(visit.part("id"), number_in(visit.part("track")))
     return Response(data, media_type="image/jpeg", headers=dict(PAGE_HEADERS))
 
 
@@ -314,23 +315,17 @@ def _left(visit: Visit, job: Job) -> str:
 
 
 def _again(visit: Visit, path: str, is_open: bool) -> dict[str, str | int] | None:
-    """When and where to look again by itself; None where nothing changes, or it was done for long enough.
+    """When and where to look again by itself; None where nothing changes, or somebody stopped it.
 
-    The number of times is limited so that a page that nobody looks at does not keep its session alive.
+    Such a look is no click: it ends with the session (see ``num_looks``).
     """
-    asked = visit.query("again")
-    count = _number(asked)
-    if not is_open or asked == "off" or count >= _MOST_LOOKS:
+    if not is_open or visit.query("again") == "off":
         return None
+    count = num_looks(visit.request)
     return {"path": address(path, again=str(count + 1)), "after_s": 3 if count < _QUICK_LOOKS else 15}
 
 
 _QUICK_LOOKS: Final = 20
-_MOST_LOOKS: Final = 110
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() and len(text) < 8 else 0
 
 
 def _seconds(text: str) -> str:
@@ -355,5 +350,5 @@ PAGES = (
     Page("POST", f"/videos/{_ID}/delete", delete),
     Page("GET", f"/videos/{_ID}/original", original),
     Page("GET", f"/videos/{_ID}/copy", copy),
-    Page("GET", f"/videos/{_ID}/strips/{{track}}", strip),
+    Page("GET", f"/videos/{_ID}/strips/{{track}}", strip, is_click=False),
 )

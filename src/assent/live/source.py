@@ -159,6 +159,7 @@ class LiveSource:
 
     def _read(self, container: av.container.InputContainer, stream: VideoStream) -> None:
         pace = _Pace(self._settings, is_file=self._address.is_file, wait=self._stop.wait)
+        heard_s = time.monotonic()
         for packet in container.demux(stream):
             if self._stop.is_set():
                 return
@@ -168,6 +169,10 @@ class LiveSource:
             except (av.error.InvalidDataError, av.error.BufferTooSmallError):
                 self._put(None, at_s)
                 continue
+            if frames or stream.codec_context.skip_frame == "NONKEY":
+                heard_s = at_s
+            elif at_s - heard_s > self._settings.read_s:
+                return  # it changed to what this decoder cannot tell, which is no error to it; opened anew it can
             for frame in frames:
                 at_s = pace.keep(frame.time, at_s)
                 self._put(frame, at_s)

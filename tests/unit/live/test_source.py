@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -149,6 +151,28 @@ def test_size_and_codec_may_change_midway(clips: Path) -> None:
                 sizes.add(captured.image_rgb.shape)
         assert source.status.num_frames >= 70
     assert sizes == {(120, 160, 3), (240, 320, 3)}
+
+
+@pytest.mark.parametrize(("skips", "ends"), [("DEFAULT", True), ("NONKEY", False)])
+def test_a_decoder_that_says_nothing_any_more_is_left(clips: Path, skips: str, ends: bool) -> None:
+    """After some changes of codec FFmpeg gives no picture and no error; where only key frames are taken, none is usual."""
+    source = LiveSource(str(clips / "short.mkv"), QUICK)
+    packet = SimpleNamespace(decode=lambda: [])
+    stream: Any = SimpleNamespace(codec_context=SimpleNamespace(skip_frame=skips))
+    began_s, num_packets = time.monotonic(), 0
+
+    def demux(_: object) -> Iterator[object]:
+        nonlocal num_packets
+        while time.monotonic() < began_s + 2 * QUICK.read_s:
+            stream.codec_context.skip_frame = skips
+            num_packets += 1
+            yield packet
+            time.sleep(0.02)
+
+    container: Any = SimpleNamespace(demux=demux)
+    source._read(container, stream)
+    assert (time.monotonic() - began_s < 2 * QUICK.read_s) == ends
+    assert num_packets > 5
 
 
 @pytest.mark.parametrize(

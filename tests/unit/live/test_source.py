@@ -67,7 +67,7 @@ def test_whoever_is_slow_gets_the_newest_frame_and_the_others_are_dropped(clips:
         before_s = time.monotonic()
         second = source.newest(2.0)
         assert second is not None
-        assert before_s - second.at_s < 0.2
+        assert before_s - second.at_s < 0.45
         assert second.image_rgb is not None
         assert (
             square_at(second.image_rgb) - square_at(first.image_rgb) >= 4 * 6
@@ -155,9 +155,9 @@ def test_size_and_codec_may_change_midway(clips: Path) -> None:
 
 @pytest.mark.parametrize(("skips", "ends"), [("DEFAULT", True), ("NONKEY", False)])
 def test_a_decoder_that_says_nothing_any_more_is_left(clips: Path, skips: str, ends: bool) -> None:
-    """After some changes of codec FFmpeg gives no picture and no error; where only key frames are taken, none is usual."""
+    """After some changes of codec FFmpeg gives no picture and no error. With key frames only that is usual."""
     source = LiveSource(str(clips / "short.mkv"), QUICK)
-    packet = SimpleNamespace(decode=lambda: [])
+    packet = SimpleNamespace(decode=list)
     stream: Any = SimpleNamespace(codec_context=SimpleNamespace(skip_frame=skips))
     began_s, num_packets = time.monotonic(), 0
 

@@ -213,7 +213,7 @@ def test_nothing_opens_a_video_or_picture_by_a_name_that_a_library_would_resolve
 
 
 def test_a_video_that_names_an_address_is_not_fetched(tmp_path: Path) -> None:
-    from assent.video.reading import probe
+    from assent.video.reading import ClipReader
 
     asked: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -222,7 +222,7 @@ def test_a_video_that_names_an_address_is_not_fetched(tmp_path: Path) -> None:
         playlist = tmp_path / "list.m3u8"
         playlist.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{address}\n#EXT-X-ENDLIST\n")
         with pytest.raises(AssentError):
-            probe(playlist)
+            ClipReader(playlist)
         with contextlib.suppress(TimeoutError):
             asked.append(server.accept()[0].recv(99))
     assert asked == []

@@ -17,10 +17,9 @@ import numpy as np
 
 from assent.types import Detections
 from assent.video.joining import closed_gaps
-from assent.video.looking import Looks, Schedule, look_at_frame
-from assent.video.pictures import Picture, picture_of
+from assent.video.looking import Looks
+from assent.video.preparing import Prepared
 from assent.video.settings import AnalysisSettings
-from assent.video.shots import ShotFinder
 from assent.video.tracker import Tracker
 from assent.video.types import Analysis, ClipFacts, Damage, Progress, VideoFrame
 
@@ -33,9 +32,8 @@ class _Waiting:
     """A frame ahead of the tracker; ``looked`` comes from the detector's thread."""
 
     frame: VideoFrame
-    picture: Picture | None
-    is_cut: bool
-    looked: Future[Detections] | None
+    ready: Prepared | None
+    looked: Future[Detections | None] | None
 
 
 def analyse(
@@ -62,25 +60,25 @@ def analyse(
     """
     settings = settings or AnalysisSettings()
     tracker = Tracker(engine, settings, is_whole_clip=True)
-    shots = ShotFinder()
     times_s: list[float] = []
     damages: list[Damage] = []
     with ThreadPoolExecutor(1, thread_name_prefix="assent-looks") as pool:
-        for waiting in _ahead(frames, engine, settings, shots, pool):
+        for waiting in _ahead(frames, tracker, pool):
             frame = waiting.frame
             if stop is not None:
                 stop()
             times_s.append(frame.time_s)
             if frame.damage is not None or frame.image_rgb is None:
                 damages.append(Damage(frame.index, frame.time_s, frame.damage or "not decoded"))
-            if waiting.picture is None:
+            if waiting.ready is None:
                 tracker.skip(frame.time_s)
             else:
                 found = waiting.looked.result() if waiting.looked is not None else None
-                tracker.advance(waiting.picture, found, is_cut=waiting.is_cut)
+                tracker.advance(waiting.ready.picture, found, is_cut=waiting.ready.is_cut)
             if progress is not None and frame.index % _TELL_EVERY == 0:
                 progress(frame.time_s, facts.duration_s)
     tracker.end_all()
+    shots = tracker.preparing.shots
     found_shots = shots.shots()
     trails = closed_gaps(tracker.ended, found_shots)
     trails.sort(key=lambda trail: (trail.first_frame, trail.number))
@@ -97,48 +95,15 @@ def analyse(
     )
 
 
-def _ahead(
-    frames: Iterable[VideoFrame],
-    engine: Looks,
-    settings: AnalysisSettings,
-    shots: ShotFinder,
-    pool: ThreadPoolExecutor,
-) -> Iterator[_Waiting]:
+def _ahead(frames: Iterable[VideoFrame], tracker: Tracker, pool: ThreadPoolExecutor) -> Iterator[_Waiting]:
     """The frames, each given out when some later ones have been sent to the detector."""
-    schedule = Schedule(settings)
     queue: deque[_Waiting] = deque()
     for frame in frames:
-        queue.append(_prepared(frame, engine, settings, shots, schedule, pool))
         image = frame.image_rgb
+        ready = tracker.preparing.prepare(image, index=frame.index, time_s=frame.time_s)
+        is_due = ready is not None and ready.long_side_px is not None
+        queue.append(_Waiting(frame, ready, pool.submit(tracker.look, ready) if ready and is_due else None))
         pixels = 1 if image is None else image.shape[0] * image.shape[1]
         if len(queue) > min(8, max(2, _AHEAD_PIXELS // pixels)):
             yield queue.popleft()
     yield from queue
-
-
-def _prepared(
-    frame: VideoFrame,
-    engine: Looks,
-    settings: AnalysisSettings,
-    shots: ShotFinder,
-    schedule: Schedule,
-    pool: ThreadPoolExecutor,
-) -> _Waiting:
-    if frame.image_rgb is None:
-        shots.add(None)
-        return _Waiting(frame, None, False, None)
-    picture = picture_of(frame.image_rgb, index=frame.index, time_s=frame.time_s, work_px=settings.work_px)
-    is_cut = shots.add(picture.thumb_rgb) > 0
-    long_side_px = schedule.due_px(
-        frame.time_s, long_side_px=max(frame.image_rgb.shape[:2]), is_cut=is_cut, change=shots.change
-    )
-    looked = None
-    if long_side_px is not None:
-        looked = pool.submit(
-            look_at_frame,
-            engine,
-            picture,
-            long_side_px=long_side_px,
-            min_score=settings.continue_score,
-        )
-    return _Waiting(frame, picture, is_cut, looked)

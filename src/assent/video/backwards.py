@@ -38,7 +38,7 @@ def lead_of(
     """
     to_gray = picture.to_gray
     box = np.asarray(box_xyxy * to_gray, np.float32)
-    model = patch(picture.gray, box)
+    model = before = patch(picture.gray, box)
     boxes: list[Float32] = []
     seen: list[Seen] = []
     later, held_from_s = picture, None
@@ -49,10 +49,13 @@ def lead_of(
             seen.append(Seen.BRIDGED)
             expected -= 1
         if held_from_s is None:
-            step = follow(later.gray, earlier.gray, box, patch(later.gray, box))
-            is_like = likeness(patch(earlier.gray, step.box_xyxy), model)
-            if step.is_sure and step.likeness >= _STEP_LIKENESS and is_like > _MODEL_LIKENESS:
-                box = step.box_xyxy
+            step = follow(later.gray, earlier.gray, box)
+            if (
+                step is not None
+                and likeness(step.patch, before) >= _STEP_LIKENESS
+                and likeness(step.patch, model) > _MODEL_LIKENESS
+            ):
+                box, before = step.box_xyxy, step.patch
             else:
                 held_from_s = later.time_s
         if held_from_s is not None and held_from_s - earlier.time_s > settings.lead_s:

@@ -39,13 +39,11 @@ class Step:
 
     Attributes:
         box_xyxy: (4,) float32, in the pixels of both pictures.
-        is_sure: whether the pixels said so; otherwise the box is where it was.
-        likeness: correlation of the face's patch with the one it is compared with, -1 to 1.
+        patch: what is there now, see ``patch``.
     """
 
     box_xyxy: Float32
-    is_sure: bool
-    likeness: float
+    patch: Float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,27 +98,26 @@ def likeness(patch_a: Float32, patch_b: Float32) -> float:
     return float(np.vdot(patch_a, patch_b))
 
 
-def follow(before: UInt8, after: UInt8, box_xyxy: Float32, model: Float32) -> Step:
-    """Where the face in ``box_xyxy`` of one picture is in the next.
+def follow(before: UInt8, after: UInt8, box_xyxy: Float32) -> Step | None:
+    """Where the face in ``box_xyxy`` of one picture is in the next; None where the pixels do not say.
 
     Args:
         before: (H, W) uint8.
         after: (H, W) uint8 of the same size.
         box_xyxy: (4,) in their pixels.
-        model: the face's ``patch`` when it was last detected.
     """
     window = _window(before.shape, box_xyxy)
     if window is None:
-        return Step(box_xyxy, False, 0.0)
+        return None
     here, there = window.cut(before), window.cut(after)
     box = window.inside(box_xyxy)
     moved = _moved_by_points(here, there, box)
     if moved is None:
         moved = _moved_by_search(here, there, box)
     if moved is None:
-        return Step(box_xyxy, False, likeness(patch(after, box_xyxy), model))
+        return None
     result = window.outside(moved)
-    return Step(result, True, likeness(patch(after, result), model))
+    return Step(result, patch(after, result))
 
 
 def _window(shape: tuple[int, ...], box_xyxy: Float32) -> _Window | None:

@@ -8,7 +8,7 @@ compared with what came out: a packet whose time no frame has is a frame that co
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -25,7 +25,7 @@ from assent.errors import NotFound, UnreadableVideo, VideoTooLarge
 from assent.types import UInt8
 from assent.video.clock import Clock
 from assent.video.ledger import Ledger, Shown
-from assent.video.orientation import Orientation, orientation_of
+from assent.video.orientation import orientation_of
 from assent.video.types import ClipFacts, VideoFrame
 
 DEFAULT_MAX_PIXELS: Final = 36_000_000  # 8K and a little
@@ -140,17 +140,24 @@ class ClipReader:
         return tuple(found)
 
     def frames(
-        self, long_side_px: int | None = None, *, only: Collection[int] | None = None
+        self,
+        long_side_px: int | None = None,
+        *,
+        only: Container[int] | None = None,
+        stop: Callable[[], None] | None = None,
     ) -> Iterator[VideoFrame]:
         """Every frame, upright.
 
         Args:
             long_side_px: scale images down so that their longer side has at most so many pixels, which is cheaper than
                 the full conversion; None gives them at their own size.
-            only: indices of the frames that are wanted; None gives all.
+            only: indices of the frames that are wanted; None gives all. The others are decoded and passed over.
+            stop: called before each frame, those that are passed over too; what it raises ends the reading.
         """
         converter = VideoReformatter()
         for item in self.items():
+            if stop is not None:
+                stop()
             if isinstance(item, RawFrame) and (only is None or item.index in only):
                 yield _as_shown(item, long_side_px, converter)
 
@@ -232,7 +239,6 @@ class ClipReader:
 def frames(
     path: Path,
     *,
-    long_side_px: int | None = None,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     threads: int = 0,
     start_s: float = 0.0,
@@ -240,12 +246,7 @@ def frames(
 ) -> Iterator[VideoFrame]:
     """Every frame of a clip, upright, in the order shown (see ``ClipReader`` for arguments and errors)."""
     with ClipReader(path, max_pixels=max_pixels, threads=threads, start_s=start_s, end_s=end_s) as reader:
-        yield from reader.frames(long_side_px)
-
-
-def probe(path: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> ClipFacts:
-    """What a clip is, by its container and first frame (see ``ClipReader`` for errors)."""
-    return _first_frame(path, max_pixels).facts
+        yield from reader.frames()
 
 
 def frame_rate_of(facts: ClipFacts) -> Fraction:
@@ -322,29 +323,18 @@ def _as_shown(raw: RawFrame, long_side_px: int | None, converter: VideoReformatt
     picture = raw.picture
     if picture is None:
         return VideoFrame(raw.index, raw.time_s, None, raw.damage)
-    orientation = orientation_of(picture)
-    size_wh = orientation.size(picture.width, picture.height)
-    small_wh = _smaller(picture.width, picture.height, long_side_px)
-    image_rgb = _rgb(picture, small_wh, orientation, converter)
-
-    def full_rgb() -> UInt8:
-        if small_wh == (picture.width, picture.height):
-            return image_rgb
-        return _rgb(picture, (picture.width, picture.height), orientation, VideoReformatter())
-
-    return VideoFrame(raw.index, raw.time_s, image_rgb, raw.damage, size_wh, full_rgb)
+    size_wh = _smaller(picture.width, picture.height, long_side_px)
+    return VideoFrame(raw.index, raw.time_s, _rgb(picture, size_wh, converter), raw.damage)
 
 
-def _rgb(
-    picture: av.VideoFrame, size_wh: tuple[int, int], orientation: Orientation, converter: VideoReformatter
-) -> UInt8:
+def _rgb(picture: av.VideoFrame, size_wh: tuple[int, int], converter: VideoReformatter) -> UInt8:
     """(H, W, 3) uint8 of a stored size, turned upright; contiguous."""
     how = Interpolation.AREA if size_wh[0] < picture.width else Interpolation.BILINEAR
     # One thread: swscale starts and ends its others for every frame.
-    small = converter.reformat(
+    made = converter.reformat(
         picture, width=size_wh[0], height=size_wh[1], format="rgb24", interpolation=how, threads=1
     )
-    return np.ascontiguousarray(orientation.apply(np.asarray(small.to_ndarray(), np.uint8)))
+    return np.ascontiguousarray(orientation_of(picture).apply(np.asarray(made.to_ndarray(), np.uint8)))
 
 
 def _smaller(width: int, height: int, long_side_px: int | None) -> tuple[int, int]:

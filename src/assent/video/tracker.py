@@ -17,17 +17,18 @@ from assent.types import Detections, Float32, UInt8
 from assent.video.appearance import colours, is_other, is_same
 from assent.video.backwards import lead_of
 from assent.video.following import follow, likeness, patch
-from assent.video.looking import Looks, Schedule, look_at_frame, look_near
+from assent.video.looking import Looks, look_at_frame, look_near
 from assent.video.matching import LEAST_NEAR, nearness, pairs
-from assent.video.pictures import Picture, picture_of
+from assent.video.pictures import Picture
+from assent.video.preparing import Prepared, Preparing
 from assent.video.samples import SampleBins, SampleBudget, sample_of, worth_of
 from assent.video.settings import AnalysisSettings
-from assent.video.shots import ShotFinder
 from assent.video.trails import LiveTrack, Trail, live_track
 from assent.video.types import Seen
 from assent.vision.boxes import box_iou
 
 _STEP_LIKENESS: Final = 0.6  # from one frame to the next; less means something came between
+_FOUND_LIKENESS: Final = 0.8  # with the face as last detected; a lost one is found by its pixels from here on
 _MODEL_LIKENESS: Final = 0.35  # with the face as last detected; less calls for a look
 _CROSSING: Final = 0.12  # overlap of two faces from which on it is not clear who is who
 _PARTED: Final = 0.03
@@ -45,6 +46,10 @@ class Tracker:
         settings: when to look, when to give up.
         is_whole_clip: keep the ended trails and follow faces back to before they were detected; a camera, whose
             past is shown already, does neither.
+
+    Attributes:
+        ended: trails that have ended, of a whole clip.
+        preparing: what each frame goes through first; ahead of the tracker where frames wait.
     """
 
     def __init__(
@@ -55,8 +60,7 @@ class Tracker:
         self._settings = settings or AnalysisSettings()
         self._is_whole_clip = is_whole_clip
         self._budget = SampleBudget(self._settings.max_samples, self._settings.sample_bytes)
-        self._schedule = Schedule(self._settings)
-        self._shots = ShotFinder()
+        self.preparing = Preparing(self._settings)
         self._trails: list[Trail] = []
         self._history: deque[Picture] = deque()
         self._last: Picture | None = None
@@ -81,30 +85,23 @@ class Tracker:
             image_rgb: (H, W, 3) uint8; None for a frame that could not be read: faces are held where they were.
             time_s: when it is shown; later than the last one's.
         """
-        if image_rgb is None:
-            self._shots.add(None)
+        ready = self.preparing.prepare(image_rgb, index=self._num_frames, time_s=time_s)
+        if ready is None:
             self.skip(time_s)
         else:
-            picture = picture_of(
-                image_rgb, index=self._num_frames, time_s=time_s, work_px=self._settings.work_px
-            )
-            is_cut = self._shots.add(picture.thumb_rgb) > 0
-            long_side_px = self._schedule.due_px(
-                time_s,
-                long_side_px=max(image_rgb.shape[:2]),
-                is_cut=is_cut,
-                change=self._shots.change,
-            )
-            found = None
-            if long_side_px is not None:
-                found = look_at_frame(
-                    self._engine,
-                    picture,
-                    long_side_px=long_side_px,
-                    min_score=self._settings.continue_score,
-                )
-            self.advance(picture, found, is_cut=is_cut)
+            self.advance(ready.picture, self.look(ready), is_cut=ready.is_cut)
         return tuple(live_track(trail, time_s) for trail in self._trails)
+
+    def look(self, ready: Prepared) -> Detections | None:
+        """What the detector finds in a frame; None where no look is due. Touches nothing else: from any thread."""
+        if ready.long_side_px is None:
+            return None
+        return look_at_frame(
+            self._engine,
+            ready.picture,
+            long_side_px=ready.long_side_px,
+            min_score=self._settings.continue_score,
+        )
 
     def skip(self, time_s: float) -> None:
         """A frame that could not be read."""
@@ -150,15 +147,14 @@ class Tracker:
         to_gray = picture.to_gray
         for trail in self._trails:
             box = trail.box_xyxy * to_gray
-            before = patch(last.gray, box)
-            step = follow(last.gray, picture.gray, box, before)
-            is_like = likeness(patch(picture.gray, step.box_xyxy), trail.model)
-            if trail.is_lost:
-                # Still pixels under a lost face are not the face; only its own likeness is.
-                is_sure = step.is_sure and is_like > 0.8
-            else:
-                is_sure = step.is_sure and step.likeness >= _STEP_LIKENESS
-            if not is_sure:
+            step = follow(last.gray, picture.gray, box)
+            is_like = 0.0 if step is None else likeness(step.patch, trail.model)
+            # Still pixels under a lost face are not the face; only its own likeness is.
+            if step is None or not (
+                is_like > _FOUND_LIKENESS
+                if trail.is_lost
+                else likeness(step.patch, patch(last.gray, box)) >= _STEP_LIKENESS
+            ):
                 trail.is_lost = True
                 trail.append(trail.box_xyxy, Seen.BRIDGED)
                 doubtful.append(trail)

@@ -63,17 +63,12 @@ class VideoFrame:
         time_s: when it is shown, seconds after the clip's first frame.
         image_rgb: (H, W, 3) uint8, upright; None where it could not be decoded.
         damage: why it could not be decoded, or what is doubtful in it; None for a sound frame.
-        size_wh: width and height as shown, pixels; what ``image_rgb`` was scaled down from where it was.
-        full_rgb: makes (height, width, 3) uint8, the frame at that size; None where it could not be decoded. Costs the
-            conversion that a smaller ``image_rgb`` saves, so for few frames.
     """
 
     index: int
     time_s: float
     image_rgb: UInt8 | None
     damage: str | None = None
-    size_wh: tuple[int, int] = (0, 0)
-    full_rgb: Callable[[], UInt8] | None = None
 
 
 class Seen(IntEnum):

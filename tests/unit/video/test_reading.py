@@ -14,7 +14,7 @@ import pytest
 from assent.errors import NotFound, UnreadableVideo, VideoTooLarge
 from assent.video.clock import Clock
 from assent.video.orientation import Orientation, from_matrix
-from assent.video.reading import ClipReader, frames, probe
+from assent.video.reading import ClipReader, frames
 from tests.clips import HEIGHT, WIDTH, make_clip, picture, with_damage
 
 
@@ -41,7 +41,8 @@ def test_variable_frame_times_are_exact(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("degrees", "turns"), [(90, 3), (180, 2), (270, 1)])
 def test_a_rotated_clip_comes_upright(tmp_path: Path, degrees: int, turns: int) -> None:
     path = make_clip(tmp_path / "turned.mp4", rotation_deg=degrees)
-    facts = probe(path)
+    with ClipReader(path) as reader:
+        facts = reader.facts
     shown = np.rot90(picture(0), turns)
     assert facts.rotation_deg == degrees
     assert (facts.height_px, facts.width_px) == shown.shape[:2]
@@ -76,20 +77,18 @@ def test_all_eight_orientations_of_a_display_matrix() -> None:
 
 def test_odd_sizes_ten_bits_and_a_single_frame(tmp_path: Path) -> None:
     odd = next(frames(make_clip(tmp_path / "odd.webm", width=97, height=65)))
-    assert odd.size_wh == (97, 65)
+    assert odd.image_rgb is not None
+    assert odd.image_rgb.shape == (65, 97, 3)
     deep = make_clip(tmp_path / "deep.mkv", pixel_format="yuv420p10le")
     assert len(list(frames(deep))) == 10
     assert [frame.time_s for frame in frames(make_clip(tmp_path / "one.mp4", times_ms=(0,)))] == [0.0]
 
 
-def test_small_images_for_analysis_and_the_full_one_on_demand(tmp_path: Path) -> None:
-    path = make_clip(tmp_path / "clip.mp4", rotation_deg=90)
-    frame = next(frames(path, long_side_px=48))
-    assert frame.image_rgb is not None
-    assert frame.full_rgb is not None
-    assert frame.image_rgb.shape == (48, 32, 3)
-    assert frame.size_wh == (HEIGHT, WIDTH)
-    assert frame.full_rgb().shape == (WIDTH, HEIGHT, 3)
+def test_small_images_are_scaled_and_upright(tmp_path: Path) -> None:
+    with ClipReader(make_clip(tmp_path / "clip.mp4", rotation_deg=90)) as reader:
+        image_rgb = next(reader.frames(48)).image_rgb
+    assert image_rgb is not None
+    assert image_rgb.shape == (48, 32, 3)
 
 
 def test_a_part_is_what_is_shown_in_it(tmp_path: Path) -> None:
@@ -135,17 +134,17 @@ def test_what_is_no_video_is_refused_in_words(tmp_path: Path) -> None:
     text = tmp_path / "notes.mp4"
     text.write_text("dear diary\n" * 100)
     with pytest.raises(UnreadableVideo, match=r"notes\.mp4"):
-        probe(text)
+        ClipReader(text)
     empty = tmp_path / "empty.mp4"
     empty.touch()
     with pytest.raises(UnreadableVideo, match="0 bytes"):
-        probe(empty)
+        ClipReader(empty)
     head = tmp_path / "head.mp4"
     head.write_bytes(make_clip(tmp_path / "whole.mp4").read_bytes()[:300])
     with pytest.raises(UnreadableVideo):
-        probe(head)
+        ClipReader(head)
     with pytest.raises(NotFound):
-        probe(tmp_path / "absent.mp4")
+        ClipReader(tmp_path / "absent.mp4")
 
 
 def test_a_file_without_frames_is_refused(tmp_path: Path) -> None:
@@ -157,7 +156,7 @@ def test_a_file_without_frames_is_refused(tmp_path: Path) -> None:
         out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     with pytest.raises(UnreadableVideo, match="moving picture"):
-        probe(path)
+        ClipReader(path)
 
 
 def test_an_enormous_frame_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
@@ -166,10 +165,10 @@ def test_an_enormous_frame_is_refused_before_it_is_decoded(tmp_path: Path) -> No
     image = b"\x2c" + struct.pack("<HH", 0, 0) + size + b"\x00\x02\x02\x4c\x01\x00"
     path.write_bytes(b"GIF89a" + size + b"\x80\x00\x00" + b"\x00" * 6 + image + b"\x3b")
     with pytest.raises((VideoTooLarge, UnreadableVideo)) as caught:
-        probe(path)
+        ClipReader(path)
     assert isinstance(caught.value, VideoTooLarge) or "decoded" in caught.value.message
     with pytest.raises(VideoTooLarge, match="96 x 64"):
-        probe(make_clip(tmp_path / "clip.mp4"), max_pixels=6000)
+        ClipReader(make_clip(tmp_path / "clip.mp4"), max_pixels=6000)
 
 
 def test_frames_of_another_size_come_at_their_own(tmp_path: Path) -> None:

@@ -28,7 +28,11 @@ from assent.service.watching import require_video_extra
 from assent.video.types import Rendering
 
 if TYPE_CHECKING:
-    from assent.video.types import Progress
+    from assent.video.resuming import Begun
+    from assent.video.types import Analysis, Progress
+
+LOOK_NAME: Final = ".{name}.assent-look.json"
+"""Where what is known so far lies while a video is looked at, so that a killed run goes on from there."""
 
 WORK_NAME: Final = ".{name}.assent-work.json"
 """Where a video's decisions lie beside the copy while it is written, so that a killed run need not look again."""
@@ -106,8 +110,18 @@ def redact_video(
     sources = [source] if edit is None else [source, edit]
     require_output(target, sources=sources, overwrite=asked.overwrite or asked.dry_run)
     work = edit or target.with_name(WORK_NAME.format(name=target.name))
+    is_kept = edit is not None or not asked.dry_run
+    looks = work.with_name(LOOK_NAME.format(name=target.name)) if is_kept else None
     decisions, notes, is_analysed = _decided(
-        ctx, source, work, asked, is_edit=edit is not None, looking=looking, stop=stop, threads=threads
+        ctx,
+        source,
+        work,
+        looks,
+        asked,
+        is_edit=edit is not None,
+        looking=looking,
+        stop=stop,
+        threads=threads,
     )
     if asked.is_strict and decisions.blank_frames:
         time_s = decisions.times_s[decisions.blank_frames[0]]
@@ -115,8 +129,10 @@ def redact_video(
             f"the frame at {time_s:.3f} s cannot be decoded; nothing was written. Without --strict it is blanked",
             time_s=time_s,
         )
-    if is_analysed and (edit is not None or not asked.dry_run):
+    if is_analysed and is_kept:
         write_decisions(work, decisions)
+    if looks is not None:
+        looks.unlink(missing_ok=True)
     rendering = None
     if not asked.dry_run:
         rendering = _rendered(ctx, source, target, asked, decisions, writing, stop, threads)
@@ -141,6 +157,7 @@ def _decided(
     ctx: Context,
     source: Path,
     work: Path,
+    looks: Path | None,
     asked: Redaction,
     *,
     is_edit: bool,
@@ -160,7 +177,7 @@ def _decided(
             if is_edit:
                 raise
             # A file that another run left, of another clip or other wishes: looked at anew, and written over.
-    decisions, notes = _analysed(ctx, source, sha256, asked, looking, stop, threads)
+    decisions, notes = _analysed(ctx, source, sha256, looks, asked, looking, stop, threads)
     return decisions, notes, True
 
 
@@ -214,23 +231,57 @@ def _analysed(
     ctx: Context,
     source: Path,
     sha256: str,
+    looks: Path | None,
     asked: Redaction,
     looking: Progress | None,
     stop: Callable[[], None] | None,
     threads: int,
 ) -> tuple[Decisions, tuple[str, ...]]:
+    from assent.service.looks import LookFile
     from assent.video.analysis import analyse
     from assent.video.reading import ClipReader
+    from assent.video.resuming import StateUnusable
+    from assent.video.settings import AnalysisSettings
 
-    with ClipReader(
-        source,
-        max_pixels=ctx.settings.max_video_pixels,
-        threads=threads,
-        start_s=asked.start_s,
-        end_s=asked.end_s,
-    ) as reader:
-        analysis = analyse(reader.frames(), reader.facts, ctx.engine, progress=looking, stop=stop)
-        notes = reader.notes
+    # Where nobody is searched for, no face is kept to be embedded, not even in memory.
+    settings = AnalysisSettings() if asked.collection is not None else AnalysisSettings(max_samples=0)
+    kept = None
+    if looks is not None:
+        kept = LookFile(
+            looks,
+            sha256=sha256,
+            model_digest=ctx.engine.model_digest,
+            settings=settings,
+            part=(asked.start_s, asked.end_s),
+        )
+    begun = kept.begun() if kept is not None else None
+
+    def looked(begun: Begun | None) -> tuple[Analysis, tuple[str, ...]]:
+        with ClipReader(
+            source,
+            max_pixels=ctx.settings.max_video_pixels,
+            threads=threads,
+            start_s=asked.start_s,
+            end_s=asked.end_s,
+        ) as reader:
+            analysis = analyse(
+                reader.frames(only=begun, stop=stop),
+                reader.facts,
+                ctx.engine,
+                settings=settings,
+                progress=looking,
+                stop=stop,
+                begun=begun,
+                keeper=kept,
+            )
+            return analysis, reader.notes
+
+    try:
+        analysis, notes = looked(begun)
+    except StateUnusable:
+        analysis, notes = looked(None)
+    if kept is not None:
+        notes += kept.notes
     if not analysis.num_frames:
         raise UsageError(
             f"there is no frame of {source.name} from {asked.start_s:g} s on; choose a part that it has (--from, --to)"

@@ -15,10 +15,12 @@ from typing import Final
 
 import numpy as np
 
-from assent.types import Detections
+from assent.types import Detections, JsonObject
 from assent.video.joining import closed_gaps
 from assent.video.looking import Looks
+from assent.video.packing import packed
 from assent.video.preparing import Prepared
+from assent.video.resuming import Begun, Keeper, StateUnusable
 from assent.video.settings import AnalysisSettings
 from assent.video.tracker import Tracker
 from assent.video.types import Analysis, ClipFacts, Damage, Progress, VideoFrame
@@ -44,6 +46,8 @@ def analyse(
     settings: AnalysisSettings | None = None,
     progress: Progress | None = None,
     stop: Callable[[], None] | None = None,
+    begun: Begun | None = None,
+    keeper: Keeper | None = None,
 ) -> Analysis:
     """All that is known of a clip before it is decided who is shown.
 
@@ -54,16 +58,33 @@ def analyse(
         settings: the schedule and the limits.
         progress: told now and then how far it is.
         stop: called before each frame; what it raises ends the analysis.
+        begun: an analysis of the same clip, engine and settings to go on with; ``frames`` may then leave out those
+            that are not in it.
+        keeper: takes now and then what is known so far, so that the analysis can go on from there.
 
     Returns:
-        Shots and tracks; those of a clip without a frame are empty. The same for the same frames.
+        Shots and tracks; those of a clip without a frame are empty. The same for the same frames, and the same whether
+        it was broken off or not.
+
+    Raises:
+        StateUnusable: ``begun`` is damaged, or not of these frames.
     """
     settings = settings or AnalysisSettings()
     tracker = Tracker(engine, settings, is_whole_clip=True)
     times_s: list[float] = []
     damages: list[Damage] = []
+    frames = iter(frames)
+    if begun is not None:
+        damages = _restored(begun, tracker, frames, engine, settings)
+        times_s = begun.times_s
+        if progress is not None and times_s:
+            progress(times_s[-1], facts.duration_s)
     with ThreadPoolExecutor(1, thread_name_prefix="assent-looks") as pool:
-        for waiting in _ahead(frames, tracker, pool):
+        for waiting in _ahead(frames, tracker, pool, keeper):
+            if waiting is None:
+                assert keeper is not None
+                keeper.keep(_state(tracker, times_s, damages))
+                continue
             frame = waiting.frame
             if stop is not None:
                 stop()
@@ -95,8 +116,33 @@ def analyse(
     )
 
 
-def _ahead(frames: Iterable[VideoFrame], tracker: Tracker, pool: ThreadPoolExecutor) -> Iterator[_Waiting]:
-    """The frames, each given out when some later ones have been sent to the detector."""
+def _state(tracker: Tracker, times_s: list[float], damages: list[Damage]) -> JsonObject:
+    return {
+        "times_s": packed(np.array(times_s, np.float64)),
+        "damages": [(damage.frame_index, damage.time_s, damage.reason) for damage in damages],
+        "tracker": tracker.state(),
+    }
+
+
+def _restored(
+    begun: Begun, tracker: Tracker, frames: Iterator[VideoFrame], engine: Looks, settings: AnalysisSettings
+) -> list[Damage]:
+    """Brings the tracker to where it was; the damages so far."""
+    pixels = begun.pixels(frames, engine, work_px=settings.work_px)
+    try:
+        tracker.restore(begun.state["tracker"], pixels)
+        return [Damage(*damage) for damage in begun.state["damages"]]
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise StateUnusable(str(error)) from error
+
+
+def _ahead(
+    frames: Iterable[VideoFrame], tracker: Tracker, pool: ThreadPoolExecutor, keeper: Keeper | None
+) -> Iterator[_Waiting | None]:
+    """The frames, each given out when some later ones have been sent to the detector.
+
+    None where the keeper is due: all frames that were read have been given out then.
+    """
     queue: deque[_Waiting] = deque()
     for frame in frames:
         image = frame.image_rgb
@@ -106,4 +152,8 @@ def _ahead(frames: Iterable[VideoFrame], tracker: Tracker, pool: ThreadPoolExecu
         pixels = 1 if image is None else image.shape[0] * image.shape[1]
         if len(queue) > min(8, max(2, _AHEAD_PIXELS // pixels)):
             yield queue.popleft()
+        if keeper is not None and keeper.is_due():
+            while queue:
+                yield queue.popleft()
+            yield None
     yield from queue

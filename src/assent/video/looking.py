@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from assent.types import Detections, Float32, UInt8
+from assent.types import Detections, Float32, JsonObject, UInt8
 from assent.video.pictures import Picture
 from assent.video.settings import AnalysisSettings
 
@@ -28,6 +28,14 @@ class Schedule:
     def __init__(self, settings: AnalysisSettings) -> None:
         self._settings = settings
         self._next_s = {"quick": 0.0, "full": 0.0, "fine": 0.0}
+
+    def state(self) -> JsonObject:
+        """When each look is due, for JSON."""
+        return dict(self._next_s)
+
+    def restore(self, state: JsonObject) -> None:
+        """Goes on from a ``state``."""
+        self._next_s = {name: float(state[name]) for name in self._next_s}
 
     def due_px(self, time_s: float, *, long_side_px: int, is_cut: bool, change: float = 0.0) -> int | None:
         """The longer side for a look at the frame at ``time_s``; None for no look.

@@ -38,6 +38,11 @@ class Picture:
         small_height, small_width = self.gray.shape
         return np.tile(np.array([small_width / width, small_height / height], np.float32), 2)
 
+    def without_frame(self) -> Picture:
+        """The working picture alone, for following backwards: a frame takes many times its memory."""
+        empty = np.zeros((0, 0, 3), np.uint8)
+        return Picture(self.index, self.time_s, empty, empty, self.gray, self.thumb_rgb)
+
 
 def picture_of(image_rgb: UInt8, *, index: int, time_s: float, work_px: int) -> Picture:
     """A frame (H, W, 3) uint8, reduced so that its longer side is at most ``work_px``."""

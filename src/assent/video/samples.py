@@ -8,11 +8,12 @@ jumped to another face has samples of both.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 
-from assent.types import Face, Float32, UInt8
+from assent.types import Face, Float32, JsonObject, UInt8
 from assent.video.looking import Looks, look_near
 from assent.video.types import Sample
 from assent.vision.quality import PROBE_GATE, inter_ocular_px, judge, measure, yaw_ratio
@@ -30,31 +31,51 @@ class SampleBins:
     def __init__(self, most: int) -> None:
         self._most = most
         self._length_s = _FIRST_BIN_S
-        self._bins: dict[int, tuple[float, Sample]] = {}
+        self._bins: dict[int, tuple[float, Sample, Float32]] = {}
 
     @property
     def num_bytes(self) -> int:
         """Of pixels."""
-        return sum(sample.crop_rgb.nbytes for _, sample in self._bins.values())
+        return sum(sample.crop_rgb.nbytes for _, sample, _ in self._bins.values())
 
     def wants(self, time_s: float, worth: float) -> bool:
         """Whether a face of that guessed worth would be kept."""
         held = self._bins.get(int(time_s / self._length_s))
         return worth > 0 and (held is None or worth > held[0] * _BETTER_BY)
 
-    def add(self, sample: Sample, worth: float) -> None:
-        """Keeps a face in its bin, in place of a worse one."""
-        self._put(int(sample.time_s / self._length_s), worth, sample)
+    def add(self, sample: Sample, worth: float, found_xyxy: Float32) -> None:
+        """Keeps a face in its bin, in place of a worse one; ``found_xyxy`` (4,) is where it was detected."""
+        self._put(int(sample.time_s / self._length_s), (worth, sample, found_xyxy))
         while len(self._bins) > 2 * self._most:
             self._length_s *= 2
             held, self._bins = list(self._bins.values()), {}
-            for old_worth, old in held:
-                self._put(int(old.time_s / self._length_s), old_worth, old)
+            for item in held:
+                self._put(int(item[1].time_s / self._length_s), item)
 
-    def _put(self, key: int, worth: float, sample: Sample) -> None:
+    def _put(self, key: int, item: tuple[float, Sample, Float32]) -> None:
         held = self._bins.get(key)
-        if held is None or worth > held[0]:
-            self._bins[key] = (worth, sample)
+        if held is None or item[0] > held[0]:
+            self._bins[key] = item
+
+    def state(self) -> JsonObject:
+        """Where the samples are and what they are worth, for JSON; no pixel of them."""
+        return {
+            "most": self._most,
+            "length_s": self._length_s,
+            "held": [
+                (key, float(worth), sample.frame_index, box.tolist())
+                for key, (worth, sample, box) in self._bins.items()
+            ],
+        }
+
+    @classmethod
+    def restored(cls, state: JsonObject, sample_at: Callable[[int, list[float]], Sample]) -> SampleBins:
+        """Goes on from a ``state``; ``sample_at`` gives the samples by frame and box."""
+        bins = cls(state["most"])
+        bins._length_s = state["length_s"]
+        for key, worth, frame, box in state["held"]:
+            bins._bins[key] = (worth, sample_at(frame, box), np.array(box, np.float32))
+        return bins
 
     def trim(self, most: int) -> None:
         """Keep at most so many; the track has ended."""
@@ -72,7 +93,7 @@ class SampleBins:
             edges = np.linspace(0, len(items), most + 1).round().astype(int).tolist()
             groups = [items[a:b] for a, b in itertools.pairwise(edges)]
             items = [max(group, key=lambda item: item[0]) for group in groups if group]
-        return tuple(sample for _, sample in sorted(items, key=lambda item: -item[0]))
+        return tuple(sample for _, sample, _ in sorted(items, key=lambda item: -item[0]))
 
 
 class SampleBudget:
@@ -87,6 +108,17 @@ class SampleBudget:
         self._most_bytes = most_bytes
         self._held: list[SampleBins] = []
         self._num_bytes = 0
+
+    def state(self, ended: Sequence[SampleBins]) -> JsonObject:
+        """Which of the ended tracks have samples still, for JSON."""
+        at = {id(bins): number for number, bins in enumerate(ended)}
+        return {"most": self._most, "held": [at[id(bins)] for bins in self._held]}
+
+    def restore(self, state: JsonObject, ended: Sequence[SampleBins]) -> None:
+        """Goes on from a ``state``."""
+        self._most = state["most"]
+        self._held = [ended[number] for number in state["held"]]
+        self._num_bytes = sum(held.num_bytes for held in self._held)
 
     def add(self, bins: SampleBins) -> None:
         """An ended track's."""

@@ -10,12 +10,13 @@ Dissolves are no cuts here: faces are lost in them and found again.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 import cv2
 import numpy as np
 
-from assent.types import Float32, UInt8
+from assent.types import Float32, JsonObject, UInt8
 from assent.video.types import BlackSpan, Shot
 
 THUMB_WH: Final = (48, 32)
@@ -76,6 +77,28 @@ class ShotFinder:
         if confidence > 0:
             self._starts.append((index, confidence))
         return confidence
+
+    def state(self) -> JsonObject:
+        """All that is known but the last frame's little picture, for JSON."""
+        return {
+            "usual": self._usual,
+            "changes": list(self._changes),
+            "jumped": self._jumped,
+            "missing": self._missing,
+            "change": self.change,
+            "starts": self._starts,
+            "num_frames": self._num_frames,
+            "blacks": [(span.first_frame, span.last_frame, span.confidence) for span in self.black_spans()],
+        }
+
+    def restore(self, state: JsonObject, last_rgb: UInt8 | None) -> None:
+        """Goes on from a ``state`` and the ``thumbnail`` of the last frame that could be read."""
+        self._before = last_rgb
+        self._usual, self._jumped, self._missing = state["usual"], state["jumped"], state["missing"]
+        self._changes = deque(state["changes"], maxlen=_JUMP_FRAMES)
+        self.change, self._num_frames = state["change"], state["num_frames"]
+        self._starts = [(int(start), float(confidence)) for start, confidence in state["starts"]]
+        self._blacks = _Blacks([BlackSpan(*span) for span in state["blacks"]])
 
     def _replaced(self, before_rgb: UInt8, after_rgb: UInt8) -> float:
         """The confidence that all of the picture is another."""
@@ -156,8 +179,8 @@ def _histogram(thumb_rgb: UInt8) -> Float32:
 class _Blacks:
     """Collects runs of black frames."""
 
-    def __init__(self) -> None:
-        self._spans: list[BlackSpan] = []
+    def __init__(self, spans: Sequence[BlackSpan] = ()) -> None:
+        self._spans = list(spans)
 
     def add(self, index: int, thumb_rgb: UInt8 | None) -> None:
         """Looks at one frame's little picture."""

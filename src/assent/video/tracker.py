@@ -13,12 +13,13 @@ from typing import Final
 
 import numpy as np
 
-from assent.types import Detections, Float32, UInt8
+from assent.types import Detections, Float32, JsonObject, UInt8
 from assent.video.appearance import colours, is_other, is_same
 from assent.video.backwards import lead_of
 from assent.video.following import follow, likeness, patch
 from assent.video.looking import Looks, look_at_frame, look_near
 from assent.video.matching import LEAST_NEAR, nearness, pairs
+from assent.video.packing import Pixels
 from assent.video.pictures import Picture
 from assent.video.preparing import Prepared, Preparing
 from assent.video.samples import SampleBins, SampleBudget, sample_of, worth_of
@@ -102,6 +103,35 @@ class Tracker:
             long_side_px=ready.long_side_px,
             min_score=self._settings.continue_score,
         )
+
+    def state(self) -> JsonObject:
+        """All but pixels, for JSON; between two frames, none of which waits."""
+        return {
+            "shots": self.preparing.shots.state(),
+            "schedule": self.preparing.schedule.state(),
+            "trails": [trail.state() for trail in self._trails],
+            "ended": [trail.state() for trail in self.ended],
+            "budget": self._budget.state([trail.bins for trail in self.ended]),
+            "history": [picture.index for picture in self._history],
+            "last": None if self._last is None else self._last.index,
+            "first_s": self._first_s,
+            "num_frames": self._num_frames,
+            "num_trails": self._num_trails,
+        }
+
+    def restore(self, state: JsonObject, pixels: Pixels) -> None:
+        """Goes on from a ``state``; of a tracker that has seen nothing yet."""
+        last = None if state["last"] is None else pixels.pictures[state["last"]]
+        self.preparing.shots.restore(state["shots"], None if last is None else last.thumb_rgb)
+        self.preparing.schedule.restore(state["schedule"])
+        self._trails = [Trail.restored(item, pixels) for item in state["trails"]]
+        self.ended = [Trail.restored(item, pixels) for item in state["ended"]]
+        self._budget.restore(state["budget"], [trail.bins for trail in self.ended])
+        for index in state["history"]:
+            self._remember(pixels.pictures[index])
+        self._last = last
+        self._first_s = state["first_s"]
+        self._num_frames, self._num_trails = state["num_frames"], state["num_trails"]
 
     def skip(self, time_s: float) -> None:
         """A frame that could not be read."""
@@ -233,6 +263,7 @@ class Tracker:
         trail.seen_s = picture.time_s
         trail.model = patch(picture.gray, gray_box)
         trail.colours = colours(picture.small_rgb, gray_box)
+        trail.look = (picture.index, face.boxes_xyxy[0].copy())
         if trail.crossing or not self._settings.max_samples:
             return  # a sample might show either face, or nobody wants one
         worth = worth_of(face.landmarks_xy[0], float(face.scores[0]))
@@ -245,7 +276,7 @@ class Tracker:
                 time_s=picture.time_s,
             )
             if made is not None:
-                trail.bins.add(*made)
+                trail.bins.add(*made, face.boxes_xyxy[0].copy())
 
     def _begin(self, picture: Picture, face: Detections) -> Trail:
         """A new trail, followed backwards where the past is at hand."""
@@ -296,7 +327,8 @@ class Tracker:
             return
         heir = self._new_trail(picture, trail.box_xyxy, float("nan"))
         heir.put(heir.first_frame, trail.box_xyxy, trail.seen, trail.score)
-        heir.model, heir.colours, heir.seen_s = trail.model, trail.colours, trail.seen_s
+        heir.model, heir.colours, heir.look = trail.model, trail.colours, trail.look
+        heir.seen_s = trail.seen_s
         heir.is_lost, heir.misses, heir.crossing = trail.is_lost, trail.misses, crossing
         trail.cut_after(trail.last_frame - 1)
         self._trails.remove(trail)
@@ -348,9 +380,6 @@ class Tracker:
 
     def _remember(self, picture: Picture) -> None:
         """Keeps the working picture for following backwards, without the frame itself."""
-        empty = np.zeros((0, 0, 3), np.uint8)
-        self._history.append(
-            Picture(picture.index, picture.time_s, empty, empty, picture.gray, picture.thumb_rgb)
-        )
+        self._history.append(picture.without_frame())
         while self._history and self._history[0].time_s < picture.time_s - self._settings.back_s:
             self._history.popleft()

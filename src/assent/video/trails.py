@@ -5,12 +5,18 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from assent.types import Float32
+from assent.types import Float32, JsonObject
+from assent.video.packing import Pixels, box_of, packed, place_of, unpacked
 from assent.video.samples import SampleBins
 from assent.video.types import Sample, Seen, Track
+
+_NUMBERS: Final = (
+    "number", "first_frame", "anchor", "sure_at", "began_s", "seen_s", "is_lost", "misses",
+)  # fmt: skip
 
 
 class Trail:
@@ -23,8 +29,9 @@ class Trail:
         sure_at: index of the last frame in which the detector or the pixels said where it is.
         began_s: time of the frame in which it was first known.
         seen_s: time of ``anchor``.
-        model: the face's patch at ``anchor``.
-        colours: the face's colours at ``anchor``.
+        model: the face's patch as it was last detected.
+        colours: its colours then.
+        look: the frame and the box that these two are of.
         is_lost: whether it is only held where it was.
         misses: frames looked at near it in vain since it was last detected or sure.
         crossing: numbers of trails whose boxes it overlaps now.
@@ -42,6 +49,7 @@ class Trail:
         self.seen_s = time_s
         self.model: Float32 = np.zeros((20, 16), np.float32)
         self.colours: Float32 = np.zeros(0, np.float32)
+        self.look = (frame, box_xyxy)
         self.is_lost = False
         self.misses = 0
         self.crossing: frozenset[int] = frozenset()
@@ -127,6 +135,35 @@ class Trail:
         del self._boxes[4 * keep :]
         del self._seen[keep:]
         del self._scores[keep:]
+
+    def state(self) -> JsonObject:
+        """All but pixels, for JSON."""
+        return {
+            **{name: getattr(self, name) for name in _NUMBERS},
+            "crossing": sorted(self.crossing),
+            "look": (self.look[0], self.look[1].tolist()),
+            "boxes": packed(np.array(self._boxes, np.float32)),
+            "seen": packed(np.frombuffer(bytes(self._seen), np.uint8)),
+            "scores": packed(np.array(self._scores, np.float32)),
+            "bins": self.bins.state(),
+        }
+
+    @classmethod
+    def restored(cls, state: JsonObject, pixels: Pixels) -> Trail:
+        """Goes on from a ``state``; of one that has ended ``pixels`` need not have patch and colours."""
+        bins = SampleBins.restored(state["bins"], lambda frame, box: pixels.samples[place_of(frame, box)])
+        look = place_of(*state["look"])
+        trail = cls(state["number"], state["first_frame"], state["began_s"], box_of(look), 0.0, bins)
+        for name in _NUMBERS:
+            setattr(trail, name, state[name])
+        trail.crossing = frozenset(state["crossing"])
+        trail.look = (look[0], box_of(look))
+        if look in pixels.looks:
+            trail.model, trail.colours = pixels.looks[look]
+        trail._boxes = array("f", unpacked(state["boxes"], "<f4").tolist())
+        trail._seen = bytearray(unpacked(state["seen"], "u1").tobytes())
+        trail._scores = array("f", unpacked(state["scores"], "<f4").tolist())
+        return trail
 
     def track(self, index: int, samples: tuple[Sample, ...]) -> Track:
         """As a value."""

@@ -21,6 +21,7 @@ from assent.service.decisions import (
     regions_of,
     write_decisions,
 )
+from assent.service.redacting import Redaction
 from assent.video.types import Analysis, Shot, Track
 from tests.video import FACTS
 
@@ -141,3 +142,60 @@ def test_a_gif_is_a_video_where_it_moves(tmp_path: Path) -> None:
     frames[0].save(still)
     frames[0].save(moving, save_all=True, append_images=frames[1:])
     assert (kind_of_file(still), kind_of_file(moving)) == ("photo", "video")
+
+
+def test_a_look_that_is_stopped_goes_on_and_comes_to_the_same(
+    tmp_path: Path, engine, demo_photos: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from assent import Assent
+    from assent.config import Settings
+    from assent.service import looks
+    from tests.video import write_clip
+
+    class Stopped(Exception):
+        pass
+
+    with Image.open(demo_photos / "obama.jpg") as one, Image.open(demo_photos / "biden.jpg") as two:
+        source = write_clip(tmp_path / "in.mkv", [(one, 16), (two, 14)])
+    out, edit = tmp_path / "copies" / "out.mkv", tmp_path / "edits" / "edit.json"
+    left = edit.with_name(".out.mkv.assent-look.json")
+    asked = Redaction(dry_run=True)
+    monkeypatch.setattr(looks, "EVERY_S", 0.0)
+    monkeypatch.setattr(looks, "_SHARE", 0)
+    settings = Settings(data_dir=tmp_path / "data", models_dir=models_dir)
+    with Assent(settings=settings, engine=engine) as assent:
+        whole = assent.redact_video(source, out, asked, edit=edit)
+        assert whole.is_analysed
+        assert {path.name for path in edit.parent.iterdir()} == {"edit.json"}
+        expected = edit.read_bytes()
+        edit.unlink()
+        told: list[float] = []
+        for num_frames in (8, 19):
+            told.clear()
+
+            def stop() -> None:
+                if left.exists() and told and told[-1] * 25 >= num_frames:  # noqa: B023
+                    raise Stopped
+
+            with pytest.raises(Stopped):
+                assent.redact_video(
+                    source, out, asked, edit=edit, stop=stop, looking=lambda s, _: told.append(s)
+                )
+            assert not edit.exists()
+        began = json.loads(left.read_bytes())
+        assert set(began) == {"head", "state"}
+        told.clear()
+        again = assent.redact_video(source, out, asked, edit=edit, looking=lambda s, _: told.append(s))
+        assert told[0] * 25 > 17
+        assert edit.read_bytes() == expected
+        assert again.is_analysed
+        assert {path.name for path in edit.parent.iterdir()} == {"edit.json"}
+        # Of another clip, or damaged: looked at anew.
+        for broken in (b"{", json.dumps({**began, "head": {}}).encode()):
+            edit.unlink()
+            left.write_bytes(broken)
+            told.clear()
+            assent.redact_video(source, out, asked, edit=edit, looking=lambda s, _: told.append(s))
+            assert told[0] == 0
+            assert edit.read_bytes() == expected
+    assert not out.parent.exists()

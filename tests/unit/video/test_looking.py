@@ -131,7 +131,7 @@ def test_samples_are_bounded_spread_and_the_best_of_their_time() -> None:
     for i in range(3000):
         worth = 0.5 + 0.4 * (i % 100 == 50)
         if bins.wants(i / 30, worth):
-            bins.add(sample(i / 30), worth)
+            bins.add(sample(i / 30), worth, np.zeros(4, np.float32))
         assert bins.num_bytes <= 16 * 300
     kept = bins.best_first()
     assert len(kept) == 8
@@ -150,7 +150,7 @@ def test_samples_of_all_tracks_together_are_bounded() -> None:
     for track in range(400):
         bins = SampleBins(8)
         for i in range(20):
-            bins.add(sample(i / 2), 0.5)
+            bins.add(sample(i / 2), 0.5, np.zeros(4, np.float32))
         budget.add(bins)
         tracks.append(bins)
         assert sum(held.num_bytes for held in tracks) <= 100 * 300

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assent.errors import IndexUnavailable, SnapshotUnusable, UsageError
-from assent.gallery import ExactIndex, FaissIndex, Hit, Index, Saved, Seal
+from assent.gallery import ExactIndex, FaissIndex, Hit, Index, MilvusIndex, Saved, Seal
 from tests.builders import near, unit_templates
+from tests.milvus import lite
 
 NEVER = np.inf
 
@@ -31,7 +32,12 @@ def coded_faiss(dim: int) -> Index:
     return FaissIndex(dim, threads=2, open_rows=16, max_rows=64)
 
 
-IMPLEMENTATIONS: list[Callable[[int], Index]] = [ExactIndex, small_faiss, coded_faiss]
+def milvus(dim: int) -> Index:
+    """Templates in memory here, one segment after another."""
+    return MilvusIndex(dim, server=lite(), open_rows=16)
+
+
+IMPLEMENTATIONS: list[Callable[[int], Index]] = [ExactIndex, small_faiss, coded_faiss, milvus]
 
 
 @pytest.fixture(params=IMPLEMENTATIONS, ids=lambda make: make.__name__)
@@ -142,7 +148,9 @@ def test_keys_are_held_once_and_only_held_keys_are_removed(make: Callable[[int],
     removed=st.sets(st.integers(0, 39)),
     seed=st.integers(0, 9),
 )
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS, ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    "implementation", [*IMPLEMENTATIONS[:-1], pytest.param(milvus, marks=pytest.mark.slow)]
+)
 def test_it_agrees_with_a_plain_loop(
     implementation: Callable[[int], Index],
     n: int,
@@ -273,8 +281,8 @@ def test_a_full_disk_leaves_what_was_there(
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(IndexUnavailable, match="No space left on device"):
+    with monkeypatch.context() as patch, pytest.raises(IndexUnavailable, match="No space left on device"):
+        patch.setattr(os, "fsync", full)
         index.save(path, SEAL)
     assert list(path.parent.iterdir()) == [path]
     make(16).load(path, SEAL, saved)

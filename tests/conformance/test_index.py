@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from assent.errors import IndexUnavailable, SnapshotUnusable, UsageError
 from assent.gallery import ExactIndex, FaissIndex, Hit, Index, MilvusIndex, Saved, Seal
 from tests.builders import near, unit_templates
-from tests.milvus import lite
+from tests.milvus import shared_server
 
 NEVER = np.inf
 
@@ -34,7 +34,7 @@ def coded_faiss(dim: int) -> Index:
 
 def milvus(dim: int) -> Index:
     """Templates in memory here, one segment after another."""
-    return MilvusIndex(dim, server=lite(), open_rows=16)
+    return MilvusIndex(dim, server=shared_server(), open_rows=16)
 
 
 IMPLEMENTATIONS: list[Callable[[int], Index]] = [ExactIndex, small_faiss, coded_faiss, milvus]
@@ -281,9 +281,10 @@ def test_a_full_disk_leaves_what_was_there(
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    with monkeypatch.context() as patch, pytest.raises(IndexUnavailable, match="No space left on device"):
+    with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        index.save(path, SEAL)
+        with pytest.raises(IndexUnavailable, match="No space left on device"):
+            index.save(path, SEAL)
     assert list(path.parent.iterdir()) == [path]
     make(16).load(path, SEAL, saved)
     assert len(index.search(unit_templates(1, 16), limit=3, min_score=-1, now_s=0)[0]) == 3

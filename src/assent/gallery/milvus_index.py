@@ -38,7 +38,8 @@ from assent.gallery.index import (
     ranked,
 )
 from assent.gallery.kept import KeptSegment
-from assent.gallery.milvus_server import MAX_CANDIDATES, Collection, Gone, Kind, MilvusServer
+from assent.gallery.milvus_connection import Gone
+from assent.gallery.milvus_server import MAX_CANDIDATES, Collection, Kind, MilvusServer
 from assent.gallery.saving import load_rows, save_rows
 from assent.gallery.segments import Found, OpenSegment, concatenated
 from assent.gallery.snapshot import Saved, Seal
@@ -57,6 +58,7 @@ _CHECKED_ROWS = 50_000
 _WORST_TURN = 1e-5
 _ROW_BITS = 32
 _PATIENCE = 8
+_MANY_ROWS = 1000
 _LONGEST_WAIT_S = 600.0
 
 Segment = OpenSegment | KeptSegment
@@ -120,6 +122,11 @@ class MilvusIndex:
     def dim(self) -> int:
         """Length of a template."""
         return self._dim
+
+    @property
+    def memory_bytes(self) -> int:
+        """What it takes here, about."""
+        return sum(segment.memory_bytes for segment in self._state.segments)
 
     @property
     def is_lost(self) -> bool:
@@ -196,11 +203,14 @@ class MilvusIndex:
             state = self._state
             self._require_open()
             try:
-                return self._search(state, array, limit, min_score, now_s)
+                answers = self._search(state, array, limit, min_score, now_s)
             except Gone as error:
-                # turned anew while it was searched: there is another one now
-                if self._state is state:
+                if self._state.collection is state.collection:
                     raise self._lost() from error
+                continue
+            # where it was turned anew meanwhile, the old collection was dropped under this search
+            if self._state.collection is state.collection:
+                return answers
 
     def batches(self, prefix: str = "") -> Iterator[Rows]:
         """What is held (see ``Index.batches``); Milvus is not asked."""
@@ -223,7 +233,7 @@ class MilvusIndex:
         load_rows(self, path, seal, saved)
 
     def verify(self) -> None:
-        """Whether Milvus has what it was given: how many, and some tens of thousands looked at (see ``Index.verify``)."""
+        """Whether Milvus has what it was given: all counted, some tens of thousands compared (see ``Index.verify``)."""
         with self._lock, self._saying_what_is_gone():
             self._require_open()
             self._pay()
@@ -231,7 +241,8 @@ class MilvusIndex:
             if collection is None:
                 return
             differs = IndexUnavailable(
-                f"Milvus at {self._server.address} has other rows than it was given; make the index anew from the records"
+                f"Milvus at {self._server.address} has other rows than it was given; "
+                "make the index anew from the records"
             )
             if self._server.count(collection) != len(self):
                 raise differs
@@ -295,6 +306,7 @@ class MilvusIndex:
             raise
         opened.append(rows)
         self._state = _State(collection, self._state.segments)
+        self._write_out(collection, len(rows.keys))
 
     def _add_many(self, rows: Rows) -> None:
         """Segments of their own; all or none are there at the end."""
@@ -316,8 +328,13 @@ class MilvusIndex:
             raise
         del self._owed[-len(made) :]
         self._publish(collection, made)
-        with suppress(IndexUnavailable):  # it is all there; Milvus does this by itself in the end
-            self._server.flush(collection)
+        self._write_out(collection, len(rows.keys))
+
+    def _write_out(self, collection: Collection, count: int) -> None:
+        """Have many rows coded for search now; few wait until Milvus does it by itself."""
+        if count >= _MANY_ROWS:
+            with suppress(IndexUnavailable):  # they are there all the same
+                self._server.flush(collection)
 
     def _publish(self, collection: Collection, made: Sequence[Segment]) -> None:
         """Put segments where their numbers say; a new open one comes last."""
@@ -505,7 +522,9 @@ def _drop_all(server: MilvusServer, collections: list[Collection], over: threadi
 def _drop_soon(server: MilvusServer, collections: list[Collection], over: threading.Event) -> None:
     """In a thread of its own: an index ends wherever its last user lets go, which may hold locks."""
     with suppress(RuntimeError):  # the process is ending: the next one drops them
-        threading.Thread(target=_drop_all, args=(server, collections, over), daemon=True).start()
+        threading.Thread(
+            target=_drop_all, args=(server, collections, over), name="assent-milvus-drop", daemon=True
+        ).start()
 
 
 def _tidy_later(index: weakref.ref[MilvusIndex], over: threading.Event, after_s: float) -> None:

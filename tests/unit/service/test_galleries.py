@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import assent.service.galleries as galleries_module
 from assent.calibration.profile import ReferenceKind
 from assent.errors import StoreUnavailable
 from assent.service.galleries import Among, Galleries, LoadedGallery
+from assent.service.indexes import Indexes
 from assent.store import Records, Transaction
 from assent.store.transaction import Reading
 from tests.builders import Clock
@@ -23,10 +23,8 @@ Content = dict[str, tuple[str, int, str, tuple[float, ...], float]]
 
 
 @pytest.fixture(params=["faiss", "exact"])
-def galleries(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Galleries:
-    if request.param == "exact":
-        monkeypatch.setattr(galleries_module, "find_spec", lambda name: None)
-    return Galleries(tmp_path / "galleries")
+def galleries(request: pytest.FixtureRequest, tmp_path: Path) -> Galleries:
+    return Galleries(Indexes(request.param, folder=tmp_path / "galleries"))
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
@@ -12,8 +13,6 @@ from urllib.parse import urlsplit
 
 from assent.errors import IndexUnavailable, UsageError
 
-_PAUSE_S = 0.5
-"""After a failed connection others that waited for it are told so, instead of each waiting as long."""
 _NOT_FOUND, _NOT_LOADED, _NOT_CONNECTED = 100, 101, 2
 
 
@@ -67,7 +66,7 @@ class MilvusConnection:
         # an index may end, and want its collection dropped, while this very thread connects
         self._lock = threading.RLock()
         self._client: Any = None
-        self._failed_at_s = -_PAUSE_S
+        self._failed_at_s = -math.inf
 
     @property
     def is_ending(self) -> bool:
@@ -120,11 +119,13 @@ class MilvusConnection:
             raise self._refusal(what, "no answer in time") from error
 
     def _connected(self) -> Any:
+        asked_at_s = time.monotonic()
         with self._lock:
             if self._client is not None:
                 return self._client
             library = pymilvus()
-            if time.monotonic() - self._failed_at_s < _PAUSE_S:
+            if self._failed_at_s >= asked_at_s:
+                # it failed while this thread waited for it, which need not wait as long again
                 raise self._refusal("connect", "no answer")
             try:
                 self._client = library.MilvusClient(

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
@@ -52,8 +53,8 @@ TIDY_AFTER_S = 30.0
 _MAX_ROWS = 2**20
 _SPARE = 16
 _APPROXIMATE_SPARE = 64
-_OFF_BY = 2 * SCORE_ERROR
-"""More than a score of Milvus is off by: float32, of vectors that were turned in float32."""
+_OFF_BY: dict[Kind, float] = {kind: 2 * SCORE_ERROR for kind in get_args(Kind)} | {"HNSW_SQ": 0.02}
+"""More than a score of Milvus is off by: float32 of vectors that were turned in float32, or eight bits an axis."""
 _CHECKED_ROWS = 50_000
 _WORST_TURN = 1e-5
 _ROW_BITS = 32
@@ -412,7 +413,7 @@ class MilvusIndex:
         if len(scores) < count:
             # a graph may give fewer than there are
             return self._kind == "FLAT" or len(scores) >= sum(s.num_live(now_s) for s in state.segments)
-        best_left_out = float(scores.min()) + _OFF_BY
+        best_left_out = float(scores.min()) + _OFF_BY[self._kind]
         return best_left_out < min_score or (len(hits) == limit and best_left_out < hits[-1].score)
 
     # --- leaving
@@ -512,19 +513,13 @@ def _close_all() -> None:
 def _drop_all(server: MilvusServer, collections: list[Collection], over: threading.Event) -> bool:
     """Whether Milvus answered; what it did not drop, a later process does."""
     over.set()
-    is_there = not server.is_ending
-    with suppress(IndexError):  # another thread may drop them, too
-        while True:
-            is_there = server.drop(collections.pop(), is_there=is_there)
-    return is_there
+    return server.drop_all(collections)
 
 
 def _drop_soon(server: MilvusServer, collections: list[Collection], over: threading.Event) -> None:
-    """In a thread of its own: an index ends wherever its last user lets go, which may hold locks."""
-    with suppress(RuntimeError):  # the process is ending: the next one drops them
-        threading.Thread(
-            target=_drop_all, args=(server, collections, over), name="assent-milvus-drop", daemon=True
-        ).start()
+    """Elsewhere: an index ends wherever its last user lets go, which may hold locks."""
+    over.set()
+    server.drop_soon(collections)
 
 
 def _tidy_later(index: weakref.ref[MilvusIndex], over: threading.Event, after_s: float) -> None:

@@ -6,6 +6,7 @@ Nothing that names anybody goes there, and no template as it is: see ``assent.ga
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ MAX_CANDIDATES = 16_384
 _BUILD: dict[Kind, dict[str, Any]] = {
     "FLAT": {},
     "HNSW": {"M": 32, "efConstruction": 360},
-    "HNSW_SQ": {"M": 32, "efConstruction": 360, "sq_type": "SQ8", "refine": True, "refine_type": "FP32"},
+    "HNSW_SQ": {"M": 32, "efConstruction": 360, "sq_type": "SQ8"},
     "DISKANN": {},
 }
 _PREFIX = "assent_"
@@ -95,16 +96,12 @@ class MilvusServer:
         self._call = self._connection.call
         self._leases = Leases(folder, self.address) if folder is not None else None
         self._has_cleaned = False
+        self._dropping: list[threading.Thread] = []
 
     @property
     def address(self) -> str:
         """What may be printed of the URI."""
         return self._connection.address
-
-    @property
-    def is_ending(self) -> bool:
-        """Whether it is known to answer no more, since this process is ending and Milvus Lite in it, too."""
-        return self._connection.is_ending
 
     def create(self, dim: int, kind: Kind) -> Collection:
         """An empty collection, ready to be searched."""
@@ -228,6 +225,23 @@ class MilvusServer:
             self._has_cleaned = False
         return is_dropped
 
+    def drop_all(self, collections: list[Collection]) -> bool:
+        """Drop collections, and take them from the list; whether Milvus answered."""
+        is_there = not self._connection.is_ending
+        with suppress(IndexError):  # another thread may be at the same list
+            while True:
+                is_there = self.drop(collections.pop(), is_there=is_there)
+        return is_there
+
+    def drop_soon(self, collections: list[Collection]) -> None:
+        """The same in a thread, for which ``close`` waits."""
+        dropping = threading.Thread(
+            target=self.drop_all, args=(collections,), name="assent-milvus-drop", daemon=True
+        )
+        self._dropping = [thread for thread in self._dropping if thread.is_alive()] + [dropping]
+        with suppress(RuntimeError):  # the process is ending: the next one drops them
+            dropping.start()
+
     def drop_left_behind(self) -> int:
         """Drop the collections of processes of this data folder that ended without; how many were dropped."""
         count = 0
@@ -242,6 +256,9 @@ class MilvusServer:
 
     def close(self) -> None:
         """Close the connection; it is opened again when needed."""
+        for thread in self._dropping:
+            if thread.is_alive():
+                thread.join()
         self._connection.close()
 
     def _drop(self, name: str) -> bool:
@@ -258,8 +275,6 @@ def _some(numbers: Int64) -> Iterator[list[int]]:
 
 def _effort(kind: Kind, count: int) -> dict[str, int]:
     """How far a graph is searched for so many rows."""
-    if kind == "HNSW":
+    if kind in ("HNSW", "HNSW_SQ"):
         return {"ef": max(256, 2 * count)}
-    if kind == "HNSW_SQ":
-        return {"ef": max(256, 2 * count), "refine_k": 2}
     return {"search_list": max(200, 2 * count)} if kind == "DISKANN" else {}

@@ -143,8 +143,8 @@ class Galleries:
 
     def close(self) -> None:
         """Drop every template from memory, and whatever holds them elsewhere."""
-        self.forget()
         self._indexes.close()
+        self.forget()
 
     def follow(self, tx: Reading, collection_ids: Iterable[str]) -> None:
         """Take out of memory at once who left these collections; a gallery that cannot follow is dropped whole.

@@ -37,10 +37,12 @@ def milvus(dim: int) -> Index:
     return MilvusIndex(dim, server=shared_server(), open_rows=16)
 
 
-IMPLEMENTATIONS: list[Callable[[int], Index]] = [ExactIndex, small_faiss, coded_faiss, milvus]
+HERE: list[Callable[[int], Index]] = [ExactIndex, small_faiss, coded_faiss]
+# one process of the suite loads pymilvus, not all
+IN_MILVUS = pytest.mark.xdist_group("milvus")
 
 
-@pytest.fixture(params=IMPLEMENTATIONS, ids=lambda make: make.__name__)
+@pytest.fixture(params=[*HERE, pytest.param(milvus, marks=IN_MILVUS)])
 def make(request: pytest.FixtureRequest) -> Callable[[int], Index]:
     return request.param  # type: ignore[no-any-return]
 
@@ -148,9 +150,7 @@ def test_keys_are_held_once_and_only_held_keys_are_removed(make: Callable[[int],
     removed=st.sets(st.integers(0, 39)),
     seed=st.integers(0, 9),
 )
-@pytest.mark.parametrize(
-    "implementation", [*IMPLEMENTATIONS[:-1], pytest.param(milvus, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("implementation", [*HERE, pytest.param(milvus, marks=[IN_MILVUS, pytest.mark.slow])])
 def test_it_agrees_with_a_plain_loop(
     implementation: Callable[[int], Index],
     n: int,

@@ -53,7 +53,7 @@ TIDY_AFTER_S = 30.0
 _MAX_ROWS = 2**20
 _SPARE = 16
 _APPROXIMATE_SPARE = 64
-_OFF_BY: dict[Kind, float] = {kind: 2 * SCORE_ERROR for kind in get_args(Kind)} | {"HNSW_SQ": 0.02}
+_OFF_BY: dict[Kind, float] = dict.fromkeys(get_args(Kind), 2 * SCORE_ERROR) | {"HNSW_SQ": 0.02}
 """More than a score of Milvus is off by: float32 of vectors that were turned in float32, or eight bits an axis."""
 _CHECKED_ROWS = 50_000
 _WORST_TURN = 1e-5
@@ -159,8 +159,8 @@ class MilvusIndex:
                 held = np.flatnonzero(segment.rows_of(rows.keys) >= 0)
                 if len(held):
                     raise held_twice(rows.keys[held[0]].decode())
-            self._pay()
             with self._saying_what_is_gone():
+                self._pay()
                 if len(rows.keys) > self._open_rows:
                     self._add_many(rows)
                 else:

@@ -165,7 +165,10 @@ class Galleries:
                 if record is None:
                     place.gallery = None
                 elif place.gallery is not None and place.gallery.epoch < record.epoch:
-                    self._bring_up_to_date(place, tx, record, among)
+                    try:
+                        self._bring_up_to_date(place, tx, record, among)
+                    except IndexUnavailable:
+                        place.gallery = None  # who left goes with all others
 
     def save(self, records: Records) -> int:
         """Save the large ones that are in memory; how many parts were written. Searches and changes go on.

@@ -25,6 +25,9 @@ from assent.gallery.milvus_server import Kind, random_turn
 from tests.builders import near, unit_templates
 from tests.milvus import Lite, lite, shared_server
 
+# one process of the suite loads pymilvus, not all
+pytestmark = pytest.mark.xdist_group("milvus")
+
 NEVER = np.inf
 
 
@@ -334,7 +337,7 @@ def test_a_slow_answer_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(MilvusServicer, "Search", slow)
     own = Lite(tmp_path / "lite")
     try:
-        index, rows = filled(MilvusServer(own.uri, timeout_s=2))
+        index, rows = filled(MilvusServer(own.uri, timeout_s=1))
         assert best(index, rows[0]) == ["k0000"]
         is_slow.set()
         started_s = time.monotonic()
@@ -366,6 +369,7 @@ def test_a_collection_that_somebody_dropped_is_said() -> None:
     assert len(index) == 40
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_while_the_collection_changes(own_lite: Lite) -> None:
     index, rows = filled(MilvusServer(own_lite.uri), tidy_after_s=600)
     failures: list[list[str]] = []

@@ -18,6 +18,8 @@ from tests.builders import Clock, add_profile, agree, make_settings
 from tests.milvus import Lite
 from tests.unit.service.conftest import PURPOSE, enrol_both
 
+pytestmark = pytest.mark.xdist_group("milvus")
+
 
 @pytest.fixture
 def own_lite(tmp_path: Path) -> Iterator[Lite]:

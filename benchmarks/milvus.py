@@ -20,7 +20,7 @@ import numpy as np
 
 from assent.gallery import MilvusIndex, MilvusServer
 from assent.gallery.milvus_server import Kind
-from assent.gallery.segments import faiss
+from assent.gallery.short_codes import faiss
 from assent.types import Float32, JsonObject
 from benchmarks.common import machine, print_machine, print_rows, write_json
 from benchmarks.index import FLOOR, Exact, drawn, mated_probes, size_of, times_s

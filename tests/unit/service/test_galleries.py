@@ -17,14 +17,19 @@ from assent.service.indexes import Indexes
 from assent.store import Records, Transaction
 from assent.store.transaction import Reading
 from tests.builders import Clock
+from tests.milvus import shared_server
 from tests.unit.store.builders import COLLECTION, agree, enrol, enrolled, make_collection, unit_vector
 
 Content = dict[str, tuple[str, int, str, tuple[float, ...], float]]
 
 
-@pytest.fixture(params=["faiss", "exact"])
+IN_MILVUS = [pytest.mark.slow, pytest.mark.xdist_group("milvus")]
+
+
+@pytest.fixture(params=["faiss", "exact", pytest.param("milvus", marks=IN_MILVUS)])
 def galleries(request: pytest.FixtureRequest, tmp_path: Path) -> Galleries:
-    return Galleries(Indexes(request.param, folder=tmp_path / "galleries"))
+    server = shared_server() if request.param == "milvus" else None
+    return Galleries(Indexes(request.param, folder=tmp_path / "galleries", server=server))
 
 
 @pytest.fixture

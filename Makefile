@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Models and photos fetched from the package index; never committed.
 export ASSENT_MODELS_DIR ?= $(CURDIR)/build/models
 
-.PHONY: help demo test test-slow install lint format bench bench-server bench-live bench-audit bench-index bench-video accuracy docs lock clean
+.PHONY: help demo test test-slow install lint format bench bench-server bench-live bench-audit bench-index bench-milvus bench-video accuracy docs lock clean
 
 help:  ## show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -64,6 +64,9 @@ bench-index: $(VENV)/.dev  ## what the index holds and how fast it answers (docs
 	$(MAKE) $(BENCH_VENV)/.ready
 	$(BENCH_VENV)/bin/python -m benchmarks.index_beside --size 100k
 	$(BIN)/python -m benchmarks.index_plot
+
+bench-milvus: $(VENV)/.dev  ## what Milvus costs for a template and a search, on Milvus Lite
+	$(BIN)/python -m benchmarks.milvus
 
 bench-server: $(VENV)/.dev  ## the server: what the wire adds, 16 clients for a minute, 200 at once
 	$(BIN)/python -m benchmarks.server

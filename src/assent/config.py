@@ -55,6 +55,28 @@ class Settings(BaseSettings):
     threads: int = Field(
         default=0, ge=0, le=256, description="Threads for the networks; 0 takes the machine's cores."
     )
+    index: Literal["auto", "exact", "faiss", "milvus"] = Field(
+        default="auto",
+        description="What searches galleries: `exact` compares with everybody, `faiss` holds tens of millions in one "
+        "machine's memory, `milvus` leaves it to a Milvus (docs/scale.md). `auto` takes FAISS where it is installed, "
+        "exact search elsewhere.",
+    )
+    milvus_uri: str | None = Field(
+        default=None,
+        description="Milvus's address, e.g. `https://milvus.example:19530`, or a file that ends in `.db` for Milvus "
+        "Lite; no user or password. Required where `index` is `milvus`.",
+    )
+    milvus_token: SecretStr | None = Field(
+        default=None, description="Milvus's `USER:PASSWORD`, or API key. Default: none is sent."
+    )
+    milvus_index: Literal["FLAT", "HNSW", "HNSW_SQ", "DISKANN"] = Field(
+        default="FLAT",
+        description="How Milvus searches: `FLAT` compares with everybody and misses nobody; the others look at part of "
+        "the gallery (docs/scale.md says when, and what they may miss).",
+    )
+    milvus_timeout_s: float = Field(
+        default=10.0, gt=0, le=600, description="How long Milvus may take for one answer, seconds."
+    )
     save_galleries_from: int = Field(
         default=50_000,
         ge=1,

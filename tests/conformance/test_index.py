@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assent.errors import IndexUnavailable, SnapshotUnusable, UsageError
-from assent.gallery import ExactIndex, FaissIndex, Hit, Index, Saved, Seal
+from assent.gallery import ExactIndex, FaissIndex, Hit, Index, MilvusIndex, Saved, Seal
 from tests.builders import near, unit_templates
+from tests.milvus import shared_server
 
 NEVER = np.inf
 
@@ -31,10 +32,17 @@ def coded_faiss(dim: int) -> Index:
     return FaissIndex(dim, threads=2, open_rows=16, max_rows=64)
 
 
-IMPLEMENTATIONS: list[Callable[[int], Index]] = [ExactIndex, small_faiss, coded_faiss]
+def milvus(dim: int) -> Index:
+    """Templates in memory here, one segment after another."""
+    return MilvusIndex(dim, server=shared_server(), open_rows=16)
 
 
-@pytest.fixture(params=IMPLEMENTATIONS, ids=lambda make: make.__name__)
+HERE: list[Callable[[int], Index]] = [ExactIndex, small_faiss, coded_faiss]
+# one process of the suite loads pymilvus, not all
+IN_MILVUS = pytest.mark.xdist_group("milvus")
+
+
+@pytest.fixture(params=[*HERE, pytest.param(milvus, marks=IN_MILVUS)])
 def make(request: pytest.FixtureRequest) -> Callable[[int], Index]:
     return request.param  # type: ignore[no-any-return]
 
@@ -142,7 +150,7 @@ def test_keys_are_held_once_and_only_held_keys_are_removed(make: Callable[[int],
     removed=st.sets(st.integers(0, 39)),
     seed=st.integers(0, 9),
 )
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("implementation", [*HERE, pytest.param(milvus, marks=[IN_MILVUS, pytest.mark.slow])])
 def test_it_agrees_with_a_plain_loop(
     implementation: Callable[[int], Index],
     n: int,
@@ -273,9 +281,10 @@ def test_a_full_disk_leaves_what_was_there(
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(IndexUnavailable, match="No space left on device"):
-        index.save(path, SEAL)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(IndexUnavailable, match="No space left on device"):
+            index.save(path, SEAL)
     assert list(path.parent.iterdir()) == [path]
     make(16).load(path, SEAL, saved)
     assert len(index.search(unit_templates(1, 16), limit=3, min_score=-1, now_s=0)[0]) == 3

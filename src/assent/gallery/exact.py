@@ -47,6 +47,11 @@ class ExactIndex:
         """Length of a template."""
         return self._dim
 
+    @property
+    def is_lost(self) -> bool:
+        """Never: it is in this process's memory (see ``Index.is_lost``)."""
+        return False
+
     def __len__(self) -> int:
         return len(self._rows.keys)
 
@@ -105,6 +110,9 @@ class ExactIndex:
     def load(self, path: Path, seal: Seal, saved: Saved) -> None:
         """Add what a file holds (see ``Index.load``)."""
         load_rows(self, path, seal, saved)
+
+    def close(self) -> None:
+        """Nothing is held outside of this process's memory, which goes with it (see ``Index.close``)."""
 
     def verify(self) -> None:
         """Whether the keys are in order and the templates whole (see ``Index.verify``)."""

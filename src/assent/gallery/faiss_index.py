@@ -118,6 +118,11 @@ class FaissIndex:
         """What it takes, about."""
         return sum(segment.memory_bytes for segment in self._segments)
 
+    @property
+    def is_lost(self) -> bool:
+        """Never: it is in this process's memory and files (see ``Index.is_lost``)."""
+        return False
+
     def __len__(self) -> int:
         return sum(map(len, self._segments))
 
@@ -201,6 +206,9 @@ class FaissIndex:
     def load(self, path: Path, seal: Seal, saved: Saved) -> None:
         """Add what a file holds (see ``Index.load``)."""
         load_rows(self, path, seal, saved)
+
+    def close(self) -> None:
+        """Nothing is held that does not go with it: its files have no names (see ``Index.close``)."""
 
     def verify(self) -> None:
         """Whether codes and templates agree (see ``Index.verify``)."""

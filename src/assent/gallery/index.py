@@ -62,6 +62,11 @@ class Index(Protocol):
         """Length of a template."""
         ...
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether what holds the templates is gone, so that only a new index helps; never in this process's memory."""
+        ...
+
     def __len__(self) -> int:
         """How many templates are held, whether or not their consent is live."""
         ...
@@ -153,6 +158,10 @@ class Index(Protocol):
         Raises:
             IndexUnavailable: they disagree; make the index anew from the records.
         """
+        ...
+
+    def close(self) -> None:
+        """Give back what is held outside of this process's memory; the index is not used again."""
         ...
 
 

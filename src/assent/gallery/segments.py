@@ -58,7 +58,7 @@ class Found:
     templates: Float32
 
 
-class _Live:
+class LiveRows:
     """Which rows may be returned, remembered until the next consent ends."""
 
     def __init__(self, expires_s: Float64) -> None:
@@ -133,6 +133,11 @@ class OpenSegment:
         self._row_of.update(zip(keys, range(self.size, end), strict=True))
         self.size = end
 
+    def skip(self, count: int) -> None:
+        """Leave rows out for good."""
+        self._keys.extend([b""] * count)
+        self.size += count
+
     def end(self, rows: Int64) -> None:
         """Drop rows."""
         self._expires_s[rows] = -math.inf
@@ -161,12 +166,27 @@ class OpenSegment:
 
     def found(self, rows: Int64) -> Found:
         """The templates of rows, but of those that ended meanwhile."""
+        return self.live(rows, -math.inf)
+
+    def live(self, rows: Int64, now_s: float) -> Found:
+        """Which of these rows may be returned at that moment, with their templates."""
+        rows = rows[rows < self.size]
         templates = self._templates[rows]
         # ``end`` marks a row before it overwrites it: whole rows only are left after this
-        kept = self._expires_s[rows] > -math.inf
+        kept = self._expires_s[rows] > now_s
         rows, templates = rows[kept], templates[kept]
         keys = np.array([self._keys[row] for row in rows], np.bytes_) if len(rows) else np.zeros(0, "S1")
         return Found(keys, templates)
+
+    def held_rows(self) -> Int64:
+        """Which rows are held."""
+        return np.array(sorted(self._row_of.values()), np.int64)
+
+    def in_order(self) -> Rows:
+        """Every row by its number; one that is gone has no key."""
+        held = self._expires_s[: self.size] > -math.inf
+        keys = [key if kept else b"" for key, kept in zip(self._keys, held.tolist(), strict=True)]
+        return Rows(np.array(keys, np.bytes_), self._templates[: self.size], self._expires_s[: self.size])
 
 
 class CodedSegment:
@@ -184,7 +204,7 @@ class CodedSegment:
         order = np.argsort(rows.keys)
         self._keys = rows.keys[order]
         templates = np.ascontiguousarray(rows.templates[order])
-        self._live = _Live(rows.expires_s[order].copy())
+        self._live = LiveRows(rows.expires_s[order].copy())
         self._held = np.ones(len(order), np.bool_)
         self._short = ShortCodes(templates)
         self._code_bytes(templates)

@@ -16,6 +16,7 @@ from assent.config import Settings
 from assent.errors import AssentError, Forbidden
 from assent.models.store import ModelStore
 from assent.service.galleries import Galleries
+from assent.service.indexes import Indexes
 from assent.service.profiles import find_profile
 from assent.service.saved_galleries import SavedGalleries
 from assent.store.access import AccessKey, Role
@@ -68,7 +69,7 @@ class Context:
         self.caller: AccessKey | None = None
         self.models = ModelStore(settings.models_path)
         self.galleries = Galleries(
-            settings.data_dir,
+            Indexes.of(settings),
             SavedGalleries(settings.data_dir / "galleries", min_people=settings.save_galleries_from),
         )
         self._loaded = _Loaded(engine)
@@ -146,6 +147,6 @@ class Context:
         """Save large galleries; drop templates and networks from memory and close the records."""
         with suppress(AssentError):  # they are derived: the next process reads the records
             self.galleries.save(self.records)
-        self.galleries.forget()
+        self.galleries.close()
         self._loaded.engine = None
         self.records.close()

@@ -13,17 +13,16 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from assent.calibration.profile import ReferenceKind
 from assent.errors import IndexUnavailable, SnapshotUnusable
-from assent.gallery import ExactIndex, FaissIndex, Index, Rows
+from assent.gallery import Index, Rows
 from assent.gallery.index import encoded_keys
 from assent.gallery.segments import concatenated
+from assent.service.indexes import Indexes
 from assent.service.policy import LiveGallery
 from assent.service.saved_galleries import SavedGalleries, SavedPart
 from assent.store.records import Records
@@ -65,6 +64,11 @@ class LoadedGallery:
     indexes: dict[ReferenceKind, Index]
     entries: dict[str, GalleryEntry]
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether an index's server has it no more; then it is read anew."""
+        return any(index.is_lost for index in self.indexes.values())
+
     def live(self, now_s: float) -> LiveGallery:
         """How many people of which kinds may be returned at that moment."""
         counts = {kind: index.num_live(now_s) for kind, index in self.indexes.items()}
@@ -99,13 +103,13 @@ class Galleries:
     """The galleries of the collections that were searched lately; safe for several threads.
 
     Args:
-        folder: where templates of large galleries may be kept, encrypted, while they are in use.
+        indexes: makes what galleries are put into; FAISS or exact search, in memory, when None.
         saved: where large galleries are saved, to start fast; None saves none.
     """
 
-    def __init__(self, folder: Path | None = None, saved: SavedGalleries | None = None) -> None:
+    def __init__(self, indexes: Indexes | None = None, saved: SavedGalleries | None = None) -> None:
         self._lock = threading.Lock()
-        self._folder, self._saved = folder, saved
+        self._indexes, self._saved = indexes if indexes is not None else Indexes(), saved
         self._places: OrderedDict[tuple[str, Among], _Place] = OrderedDict()
 
     def at(self, tx: Reading, collection: CollectionRecord, among: Among = "people") -> LoadedGallery:
@@ -128,13 +132,19 @@ class Galleries:
         """Load a gallery, or bring it up to date, before the transaction that writers wait for."""
         place = self._place(collection.id, among)
         with place.lock:
-            if place.gallery is None or place.gallery.epoch < collection.epoch:
+            held = place.gallery
+            if held is None or held.is_lost or held.epoch < collection.epoch:
                 self._bring_up_to_date(place, tx, collection, among)
 
     def forget(self) -> None:
         """Drop every template from memory."""
         with self._lock:
             self._places.clear()
+
+    def close(self) -> None:
+        """Drop every template from memory, and whatever holds them elsewhere."""
+        self._indexes.close()
+        self.forget()
 
     def follow(self, tx: Reading, collection_ids: Iterable[str]) -> None:
         """Take out of memory at once who left these collections; a gallery that cannot follow is dropped whole.
@@ -155,7 +165,10 @@ class Galleries:
                 if record is None:
                     place.gallery = None
                 elif place.gallery is not None and place.gallery.epoch < record.epoch:
-                    self._bring_up_to_date(place, tx, record, among)
+                    try:
+                        self._bring_up_to_date(place, tx, record, among)
+                    except IndexUnavailable:
+                        place.gallery = None  # who left goes with all others
 
     def save(self, records: Records) -> int:
         """Save the large ones that are in memory; how many parts were written. Searches and changes go on.
@@ -192,17 +205,24 @@ class Galleries:
         """The gallery at the collection's epoch, which is not before the one that is held."""
         # Only a whole gallery is put back: one that fails halfway is read anew next time.
         held, place.gallery = place.gallery, None
+        if held is not None and held.is_lost:
+            held = None
         if held is not None and held.epoch < collection.epoch:
             changed = tx.changed_people(collection.name, after_epoch=held.epoch)
             if len(changed) > max(_FEW_CHANGES, len(held.entries) // 2):
                 held = None
             else:
-                held = _followed(held, tx, collection, among, changed)
+                try:
+                    held = _followed(held, tx, collection, among, changed)
+                except IndexUnavailable:
+                    # what was done is done again, from the same epoch, when the index's server answers
+                    place.gallery = held
+                    raise
         place.gallery = held if held is not None else self._load(tx, collection, among)
         return place.gallery
 
     def _load(self, tx: Reading, collection: CollectionRecord, among: Among) -> LoadedGallery:
-        indexes = {kind: self._new_index(collection.dim) for kind in ReferenceKind}
+        indexes = {kind: self._indexes.make(collection.dim) for kind in ReferenceKind}
         gallery = LoadedGallery(collection.epoch, indexes, {})
         saved = self._saved
         if saved is None or among != "people" or not saved.is_large(tx, collection):
@@ -226,14 +246,6 @@ class Galleries:
                 waiting.take(_rows(tx, collection, among, some))
         waiting.put_in()
         return gallery
-
-    def _new_index(self, dim: int) -> Index:
-        """The one that grows with the gallery, or exact search where FAISS is not installed."""
-        if find_spec("faiss") is None:
-            return ExactIndex(dim)
-        if self._folder is not None:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return FaissIndex(dim, folder=self._folder)
 
 
 class _Waiting:

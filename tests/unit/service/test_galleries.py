@@ -10,23 +10,26 @@ from typing import Any
 import numpy as np
 import pytest
 
-import assent.service.galleries as galleries_module
 from assent.calibration.profile import ReferenceKind
 from assent.errors import StoreUnavailable
 from assent.service.galleries import Among, Galleries, LoadedGallery
+from assent.service.indexes import Indexes
 from assent.store import Records, Transaction
 from assent.store.transaction import Reading
 from tests.builders import Clock
+from tests.milvus import shared_server
 from tests.unit.store.builders import COLLECTION, agree, enrol, enrolled, make_collection, unit_vector
 
 Content = dict[str, tuple[str, int, str, tuple[float, ...], float]]
 
 
-@pytest.fixture(params=["faiss", "exact"])
-def galleries(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Galleries:
-    if request.param == "exact":
-        monkeypatch.setattr(galleries_module, "find_spec", lambda name: None)
-    return Galleries(tmp_path / "galleries")
+IN_MILVUS = [pytest.mark.slow, pytest.mark.xdist_group("milvus")]
+
+
+@pytest.fixture(params=["faiss", "exact", pytest.param("milvus", marks=IN_MILVUS)])
+def galleries(request: pytest.FixtureRequest, tmp_path: Path) -> Galleries:
+    server = shared_server() if request.param == "milvus" else None
+    return Galleries(Indexes(request.param, folder=tmp_path / "galleries", server=server))
 
 
 @pytest.fixture

@@ -4,12 +4,20 @@
 - ``shaken``: a window that sways up to 35 px a frame and zooms, blown up to 640 x 480.
 - ``hurried``: every third frame only, so that everything moves three times as fast.
 - ``four``: four clips at half size side by side, faces of about 30 px.
+- ``small``: six clips side by side at a third of their size, faces of 20 to 35 px.
+- ``edges``: a window that sways so that faces leave at its edges and come back.
+- ``blurred``: motion blur of 15 px, in a direction that changes.
+- ``behind``: a board passes in front of the faces, covering up to half of them.
+- ``dark``: a fifth of the light, with a sensor's noise.
+- ``tilted``: turned by up to 45 degrees, to and fro.
+- ``crossing``: cut-outs of two clips slide across each other.
+- ``starved``: encoded at 60 kbit/s.
 - ``1080p``: six clips side by side on 1920 x 1080, as they are; nothing here was filmed at that size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -69,6 +77,14 @@ def hard_clips(videos: Path, folder: Path) -> list[Path]:
         "shaken": lambda: (f for path in signers[1:3] for f in _shaken(path)),
         "hurried": lambda: (f for path in signers for f in list(read_frames(path))[::3]),
         "four": lambda: _tiled(signers[:4], (2, 2), (320, 240)),
+        "small": lambda: _tiled(signers[:6], (3, 2), (213, 160)),
+        "edges": lambda: _changed(signers[1:3], _at_edge),
+        "blurred": lambda: _changed(signers[3:5], _blurred),
+        "behind": lambda: _changed(signers[5:7], _behind),
+        "dark": lambda: _changed(signers[6:8], _dark),
+        "tilted": lambda: _changed(signers[:2], _tilted),
+        "crossing": lambda: _crossing(signers[2], signers[4]),
+        "starved": lambda: _starved(signers[3], folder / "starved-once.mkv"),
     }
     return [_made(folder / f"{name}.mkv", make) for name, make in makers.items()]
 
@@ -108,6 +124,62 @@ def _shaken(path: Path) -> Iterator[UInt8]:
         x0, y0 = np.clip(centre - wh / 2, 0, None).astype(int)
         part = image[y0 : y0 + int(wh[1]), x0 : x0 + int(wh[0])]
         yield np.asarray(cv2.resize(part, SIZE_WH, interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def _changed(paths: list[Path], change: Callable[[int, UInt8], UInt8]) -> Iterator[UInt8]:
+    for path in paths:
+        for i, image in enumerate(read_frames(path)):
+            yield change(i, image)
+
+
+def _at_edge(i: int, image: UInt8) -> UInt8:
+    shift = np.array([[1, 0, 330 * np.sin(i / 7)], [0, 1, 60 * np.cos(i / 5)]])
+    return np.asarray(cv2.warpAffine(image, shift, SIZE_WH, borderMode=cv2.BORDER_REFLECT), np.uint8)
+
+
+def _blurred(i: int, image: UInt8) -> UInt8:
+    kernel = np.zeros((15, 15), np.float32)
+    kernel[7] = 1
+    turn = cv2.getRotationMatrix2D((7, 7), 12.0 * i, 1)
+    kernel = np.asarray(cv2.warpAffine(kernel, turn, (15, 15)), np.float32)
+    return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()), np.uint8)
+
+
+def _behind(i: int, image: UInt8) -> UInt8:
+    made = image.copy()
+    x = (9 * i) % (SIZE_WH[0] + 60) - 60
+    made[:, max(x, 0) : max(x + 60, 0)] = (90, 80, 70)
+    return made
+
+
+def _dark(i: int, image: UInt8) -> UInt8:
+    light = image.astype(np.float32) / 5
+    noise = np.random.default_rng(i).normal(0, 1, image.shape) * (2 + np.sqrt(light))
+    return np.asarray(np.clip(light + noise, 0, 255), np.uint8)
+
+
+def _tilted(i: int, image: UInt8) -> UInt8:
+    turn = cv2.getRotationMatrix2D((SIZE_WH[0] / 2, SIZE_WH[1] / 2), 45 * np.sin(i / 12), 1)
+    return np.asarray(cv2.warpAffine(image, turn, SIZE_WH, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _crossing(one: Path, other: Path) -> Iterator[UInt8]:
+    for i, (behind, front) in enumerate(zip(read_frames(one), read_frames(other), strict=False)):
+        made = np.roll(behind, round(200 * np.cos(i / 9)), axis=1)
+        x = round(200 - 200 * np.cos(i / 9))
+        made[:, x : x + 240] = front[:, 200:440]
+        yield made
+
+
+def _starved(path: Path, once: Path) -> Iterator[UInt8]:
+    with av.open(str(once), "w") as output:
+        stream = output.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = *SIZE_WH, "yuv420p"
+        stream.bit_rate = 60_000
+        for image in read_frames(path):
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
+        output.mux(stream.encode())
+    yield from read_frames(once)
 
 
 def _tiled(paths: list[Path], grid: tuple[int, int], size_wh: tuple[int, int]) -> Iterator[UInt8]:

@@ -77,7 +77,7 @@ def hard_clips(videos: Path, folder: Path) -> list[Path]:
         "shaken": lambda: (f for path in signers[1:3] for f in _shaken(path)),
         "hurried": lambda: (f for path in signers for f in list(read_frames(path))[::3]),
         "four": lambda: _tiled(signers[:4], (2, 2), (320, 240)),
-        "small": lambda: _tiled(signers[:6], (3, 2), (213, 160)),
+        "small": lambda: _tiled(signers[:6], (3, 2), (212, 160)),
         "edges": lambda: _changed(signers[1:3], _at_edge),
         "blurred": lambda: _changed(signers[3:5], _blurred),
         "behind": lambda: _changed(signers[5:7], _behind),

@@ -110,6 +110,7 @@ def test_an_hour_without_the_webhook_costs_a_few_attempts_and_no_event_that_is_s
     agree_to(door, "ana", "door")
     door.places.change("door", keep_hours=0.5)
     post, began = Post(), clock.at
+    teller = WebhookTeller(door._ctx, "door", "front", post)
     post.is_up = False
     problems: set[str] = set()
     later = [(1500, "left"), (3000, "arrived")]
@@ -124,7 +125,7 @@ def test_an_hour_without_the_webhook_costs_a_few_attempts_and_no_event_that_is_s
 
     monkeypatch.setattr(livetelling, "wait_out", pass_at_once)
     happen(door, "ana", "arrived")
-    with WebhookTeller(door._ctx, "door", "front", post) as teller:
+    with teller:
         until(lambda: len(post.got) == 1 and not teller.problem)
     assert post.num_tries <= 25  # 1, 2, 4 ... 256 seconds, then every 5 minutes
     [(notice, body)] = post.got  # what was older than half an hour is told to nobody

@@ -9,7 +9,9 @@ import pytest
 
 from assent.types import Float32, UInt8
 from assent.video.covering import hidden_boxes
+from assent.video.pictures import Picture
 from assent.video.tracker import Tracker
+from assent.video.trails import Trail
 from assent.video.types import Analysis, Seen
 from assent.vision.boxes import grow_boxes
 from assent.vision.engine import FaceEngine
@@ -150,6 +152,33 @@ def test_two_faces_that_cross_are_never_one_track(
     assert least_covered(analysis, second_head, left, range(52)) > 0.98
     assert least_covered(analysis, first_head, right, range(20)) > 0.98
     assert least_covered(analysis, first_head, right, range(36, 52)) > 0.98
+
+
+def test_whose_track_ends_at_a_crossing_is_not_looked_for_as_before(
+    engine: FaceEngine, first_head: Head, second_head: Head, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Something passes in front of two faces that cross: one is doubtful in the very frame in which its track ends."""
+
+    def right(i: int) -> tuple[float, float]:
+        return 60.0 + 6 * i, 150.0
+
+    def left(i: int) -> tuple[float, float]:
+        return 480.0 - 6 * i, 160.0
+
+    def post(i: int) -> Float32:
+        return np.array([(120 + 9 * i) % 640, 0, (120 + 9 * i) % 640 + 40, 480], np.float32)
+
+    look, num_looks = Tracker._look_again, 0
+
+    def look_again(self: Tracker, picture: Picture, trail: Trail) -> None:
+        nonlocal num_looks
+        num_looks += 1
+        assert any(trail is other for other in self.trails)
+        look(self, picture, trail)
+
+    monkeypatch.setattr(Tracker, "_look_again", look_again)
+    analysed(engine, scene(52, (first_head, right), (second_head, left), covered=post))
+    assert num_looks > 0
 
 
 def test_frames_that_cannot_be_read_keep_their_place(engine: FaceEngine, first_head: Head) -> None:

@@ -52,6 +52,7 @@ NO_FACES = {
     "montage": (480, 158),
     "four": (240, 79),
     "small": (160, 52),
+    "behind": (480, 158),  # and the hand with the ring
 }
 
 

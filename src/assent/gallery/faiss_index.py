@@ -20,17 +20,25 @@ from assent.gallery.index import (
     Hit,
     Keys,
     Rows,
-    begin_with,
     check_limit,
     checked_rows,
     checked_templates,
     encoded_keys,
-    held_twice,
-    not_held,
     ranked,
 )
 from assent.gallery.saving import load_rows, save_rows
-from assent.gallery.segments import CodedSegment, Near, OpenSegment, Segment, best_of, concatenated
+from assent.gallery.segments import (
+    CodedSegment,
+    Near,
+    OpenSegment,
+    Segment,
+    batches_of,
+    best_of,
+    concatenated,
+    held_open,
+    require_new,
+    rows_in,
+)
 from assent.gallery.short_codes import QUICK, THOROUGH
 from assent.gallery.snapshot import Saved, Seal
 from assent.types import Float32, Float64, Int64
@@ -138,10 +146,7 @@ class FaissIndex:
         rows = checked_rows(keys, templates, expires_s, dim=self._dim)
         self._check_memory(rows)
         with self._lock:
-            for segment in self._segments:
-                held = np.flatnonzero(segment.rows_of(rows.keys) >= 0)
-                if len(held):
-                    raise held_twice(rows.keys[held[0]].decode())
+            require_new(self._segments, rows.keys)
             if len(rows.keys) > self._open_rows:
                 self._add_coded(rows)
                 return
@@ -156,13 +161,9 @@ class FaissIndex:
         """Drop templates (see ``Index.remove``)."""
         wanted = np.unique(encoded_keys(keys))
         with self._lock:
-            places = [(segment, segment.rows_of(wanted)) for segment in self._segments]
-            missing = np.all([rows < 0 for _, rows in places], axis=0)
-            if missing.any():
-                raise not_held([key.decode() for key in wanted[missing]])
-            for segment, rows in places:
-                if (rows >= 0).any():
-                    segment.end(rows[rows >= 0])
+            for segment, gone in zip(self._segments, rows_in(self._segments, wanted), strict=True):
+                if len(gone):
+                    segment.end(gone)
 
     def search(self, probes: Float32, *, limit: int, min_score: float, now_s: float) -> list[tuple[Hit, ...]]:
         """The most similar templates that may be returned (see ``Index.search``)."""
@@ -191,13 +192,8 @@ class FaissIndex:
         """What is held (see ``Index.batches``)."""
         with self._lock:
             segments = self._segments
-            opened = [segment.held() for segment in segments if isinstance(segment, OpenSegment)]
-        for rows in opened:
-            wanted = begin_with(rows.keys, prefix)
-            yield Rows(rows.keys[wanted], rows.templates[wanted], rows.expires_s[wanted])
-        for segment in segments:
-            if isinstance(segment, CodedSegment):
-                yield from segment.batches(prefix)
+            opened = held_open(segments)
+        yield from batches_of(segments, opened, prefix)
 
     def save(self, path: Path, seal: Seal, *, prefix: str = "") -> Saved:
         """Write what is held to a file (see ``Index.save``)."""

@@ -29,20 +29,25 @@ from assent.gallery.index import (
     Hit,
     Keys,
     Rows,
-    begin_with,
     check_limit,
     checked_rows,
     checked_templates,
     encoded_keys,
-    held_twice,
-    not_held,
     ranked,
 )
 from assent.gallery.kept import KeptSegment
 from assent.gallery.milvus_connection import Gone
 from assent.gallery.milvus_server import MAX_CANDIDATES, Collection, Kind, MilvusServer
 from assent.gallery.saving import load_rows, save_rows
-from assent.gallery.segments import Found, OpenSegment, concatenated
+from assent.gallery.segments import (
+    Found,
+    OpenSegment,
+    batches_of,
+    concatenated,
+    held_open,
+    require_new,
+    rows_in,
+)
 from assent.gallery.snapshot import Saved, Seal
 from assent.types import Float32, Float64, Int64
 
@@ -155,10 +160,7 @@ class MilvusIndex:
         rows = Rows(rows.keys[order], rows.templates[order], rows.expires_s[order])
         with self._lock:
             self._require_open()
-            for segment in self._state.segments:
-                held = np.flatnonzero(segment.rows_of(rows.keys) >= 0)
-                if len(held):
-                    raise held_twice(rows.keys[held[0]].decode())
+            require_new(self._state.segments, rows.keys)
             with self._saying_what_is_gone():
                 self._pay()
                 if len(rows.keys) > self._open_rows:
@@ -176,12 +178,7 @@ class MilvusIndex:
         with self._lock:
             self._require_open()
             segments = self._state.segments
-            places = [segment.rows_of(wanted) for segment in segments]
-            missing = np.all([rows < 0 for rows in places], axis=0)
-            if missing.any():
-                raise not_held([key.decode() for key in wanted[missing]])
-            for place, (segment, rows) in enumerate(zip(segments, places, strict=True)):
-                gone = rows[rows >= 0]
+            for place, (segment, gone) in enumerate(zip(segments, rows_in(segments, wanted), strict=True)):
                 if len(gone):
                     segment.end(gone)
                     self._owed.append(_numbers(place, gone))
@@ -217,13 +214,8 @@ class MilvusIndex:
         """What is held (see ``Index.batches``); Milvus is not asked."""
         with self._lock:
             segments = self._state.segments
-            opened = [segment.held() for segment in segments if isinstance(segment, OpenSegment)]
-        for rows in opened:
-            wanted = begin_with(rows.keys, prefix)
-            yield Rows(rows.keys[wanted], rows.templates[wanted], rows.expires_s[wanted])
-        for segment in segments:
-            if isinstance(segment, KeptSegment):
-                yield from segment.batches(prefix)
+            opened = held_open(segments)
+        yield from batches_of(segments, opened, prefix)
 
     def save(self, path: Path, seal: Seal, *, prefix: str = "") -> Saved:
         """Write what is held to a file (see ``Index.save``)."""

@@ -12,13 +12,14 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from assent.errors import IndexUnavailable
-from assent.gallery.index import SCORE_ERROR, Keys, Rows, begin_with
+from assent.gallery.index import SCORE_ERROR, Keys, Rows, begin_with, held_twice, not_held
 from assent.gallery.originals import FileOriginals, MemoryOriginals, Originals
-from assent.gallery.short_codes import THOROUGH, Effort, ShortCodes
+from assent.gallery.short_codes import Effort, ShortCodes
 from assent.types import Bool, Float32, Float64, Int64, UInt8
 
 _ROWS_AT_ONCE = 8192
@@ -153,7 +154,7 @@ class OpenSegment:
         return Rows(keys, self._templates[at], self._expires_s[at])
 
     def near(
-        self, probes: Float32, limit: int, min_score: float, now_s: float, _effort: Effort = THOROUGH
+        self, probes: Float32, limit: int, min_score: float, now_s: float, _effort: Effort
     ) -> list[Near]:
         """Everything that may be among the best ``limit``, for each probe; always all of it."""
         size = self.size
@@ -264,9 +265,7 @@ class CodedSegment:
         """The keys of what is held, in order."""
         return self._keys[self._held]
 
-    def near(
-        self, probes: Float32, limit: int, min_score: float, now_s: float, effort: Effort = THOROUGH
-    ) -> list[Near]:
+    def near(self, probes: Float32, limit: int, min_score: float, now_s: float, effort: Effort) -> list[Near]:
         """What may be among the best ``limit``, for each probe."""
         num_live, bits = self._live.at(now_s)
         if num_live == 0:
@@ -343,6 +342,66 @@ def best_of(parts: Sequence[Near], limit: int) -> list[Near]:
     at_least = np.concatenate([part.scores - part.off_by for part in parts])
     kth = np.partition(at_least, -limit)[-limit]
     return [part.at(part.scores + part.off_by >= kth) for part in parts]
+
+
+class Holding(Protocol):
+    """Some of an index's rows."""
+
+    def rows_of(self, keys: Keys) -> Int64:
+        """(N,) the row of each key, -1 where it is not held here."""
+        ...
+
+
+class Batched(Holding, Protocol):
+    """Rows made once, and kept where they are read in parts."""
+
+    def batches(self, prefix: str) -> Iterator[Rows]:
+        """What is held under keys that begin so, some thousands at a time."""
+        ...
+
+
+def require_new(segments: Sequence[Holding], keys: Keys) -> None:
+    """Raises ``UsageError`` where one of these is held already."""
+    for segment in segments:
+        held = np.flatnonzero(segment.rows_of(keys) >= 0)
+        if len(held):
+            raise held_twice(keys[held[0]].decode())
+
+
+def rows_in(segments: Sequence[Holding], keys: Keys) -> list[Int64]:
+    """For each segment the rows, in no order, of those of these keys that it holds.
+
+    Raises:
+        UsageError: one is held by none.
+    """
+    places = [segment.rows_of(keys) for segment in segments]
+    missing = np.all([rows < 0 for rows in places], axis=0)
+    if missing.any():
+        raise not_held([key.decode() for key in keys[missing]])
+    return [rows[rows >= 0] for rows in places]
+
+
+def held_open(segments: Sequence[OpenSegment | Batched]) -> list[Rows]:
+    """What the open ones hold, read at once: nobody may change them meanwhile."""
+    return [segment.held() for segment in segments if isinstance(segment, OpenSegment)]
+
+
+def batches_of(
+    segments: Sequence[OpenSegment | Batched], opened: Sequence[Rows], prefix: str
+) -> Iterator[Rows]:
+    """What is held under keys that begin so, some thousands at a time.
+
+    Args:
+        segments: all of them.
+        opened: what ``held_open`` gave of these.
+        prefix: of the keys.
+    """
+    for rows in opened:
+        wanted = begin_with(rows.keys, prefix)
+        yield Rows(rows.keys[wanted], rows.templates[wanted], rows.expires_s[wanted])
+    for segment in segments:
+        if not isinstance(segment, OpenSegment):
+            yield from segment.batches(prefix)
 
 
 def concatenated(parts: Sequence[Rows], dim: int) -> Rows:

@@ -17,7 +17,7 @@ import numpy as np
 from assent.errors import UsageError
 from assent.types import Float32, Int64, UInt8
 
-TRAIN_ROWS: Final = 40_000
+_TRAIN_ROWS: Final = 40_000
 _LEAST_TRAINED: Final = 16 * 39
 _SPREAD: Final = 0.97
 _AXES_STEP: Final = 32
@@ -36,7 +36,7 @@ _ONE_BY_ONE: Final = 11
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is looked at again; docs/scale.md says what less would miss.
+    """How much is looked at again; docs/decisions/0009-index.md says what less would miss.
 
     Attributes:
         num_candidates: of the nearest by the short codes.
@@ -78,7 +78,7 @@ class ShortCodes:
     """
 
     def __init__(self, templates: Float32) -> None:
-        sample = templates[:: max(1, len(templates) // TRAIN_ROWS)]
+        sample = templates[:: max(1, len(templates) // _TRAIN_ROWS)]
         self.mean: Float32 = sample.mean(axis=0)
         sample = sample - self.mean
         spread, axes = np.linalg.eigh(np.asarray(sample, np.float64).T @ sample)
@@ -185,7 +185,7 @@ class ShortCodes:
         The code's error adds its own square, and twice its product with the hit's distance, in a random direction.
         """
         reach = 2 - 2 * min_score
-        spread = np.sqrt(4 * reach * self._error_squared / len(self._turn.T) + self._error_spread**2)
+        spread = np.sqrt(4 * reach * self._error_squared / self._turn.shape[1] + self._error_spread**2)
         return float(reach + self._error_squared + _SURE * spread)
 
     def _places(self, rows: Int64) -> list[tuple[int, int]]:

@@ -13,6 +13,7 @@ from assent.live.values import CloseLook, SeenFace
 from assent.types import Detections, Face, Float32, UInt8
 from assent.video.samples import sample_of
 from assent.video.settings import AnalysisSettings
+from assent.video.shots import every_nth
 from assent.video.tracker import LiveTrack, Tracker
 from assent.video.types import Sample, Seen
 
@@ -81,7 +82,8 @@ class LiveAnalysis:
         self.naming = Naming(naming)
         self._first_number = 0
         self._began_s: float | None = None
-        self._looked: UInt8 | None = None
+        self._looked_rgb: UInt8 | None = None
+        self._looked: UInt8 | None = None  # that, reduced when it is first compared
         self._looked_s = 0.0
         self._tracker = Tracker(networks, self._settings)
 
@@ -92,13 +94,15 @@ class LiveAnalysis:
             image_rgb: (H, W, 3) uint8.
             at_s: when it came.
         """
-        if self._looked is None or self._tracker.trails or at_s - self._looked_s > _LOOK_ANYWAY_S:
+        if self._looked_rgb is None or self._tracker.trails or at_s - self._looked_s > _LOOK_ANYWAY_S:
             return False
+        if self._looked is None:
+            self._looked = _reduced(self._looked_rgb)
         return float(cv2.absdiff(self._looked, _reduced(image_rgb)).max()) < _STILL
 
     def look_anew(self) -> None:
         """The next frame is looked at, whatever it is."""
-        self._looked = None
+        self._looked_rgb = None
 
     def update(self, image_rgb: UInt8 | None, at_s: float, gallery: Gallery | None) -> Analysed:
         """The next frame.
@@ -112,7 +116,7 @@ class LiveAnalysis:
             self._began_s = at_s
         if image_rgb is not None and min(image_rgb.shape[:2]) < _MIN_SIDE_PX:
             image_rgb = None
-        self._looked, self._looked_s = (None if image_rgb is None else _reduced(image_rgb)), at_s
+        self._looked_rgb, self._looked, self._looked_s = image_rgb, None, at_s
         tracks = self._tracker.update(image_rgb, at_s - self._began_s)
         rounds: tuple[Round, ...] = ()
         looks: list[CloseLook] = []
@@ -188,11 +192,12 @@ class LiveAnalysis:
         """Numbers go on, so that no track is taken for one of before."""
         self._first_number += 1_000_000
         self._began_s = None
+        self.look_anew()
         self._tracker = Tracker(self._networks, self._settings)
 
 
 def _reduced(image_rgb: UInt8) -> UInt8:
     """Mean luma at some points (54, 96) uint8."""
     step = max(1, min(image_rgb.shape[0] // (3 * _STILL_WH[1]), image_rgb.shape[1] // (3 * _STILL_WH[0])))
-    gray = cv2.cvtColor(np.ascontiguousarray(image_rgb[::step, ::step]), cv2.COLOR_RGB2GRAY)
+    gray = cv2.cvtColor(every_nth(image_rgb, step), cv2.COLOR_RGB2GRAY)
     return np.asarray(cv2.resize(gray, _STILL_WH, interpolation=cv2.INTER_AREA), np.uint8)

@@ -35,7 +35,7 @@ class _Waiting:
 
     frame: VideoFrame
     ready: Prepared | None
-    looked: Future[Detections | None] | None
+    looked: Future[Detections | None] | None  # None for no look
 
 
 def analyse(
@@ -147,8 +147,10 @@ def _ahead(
     for frame in frames:
         image = frame.image_rgb
         ready = tracker.preparing.prepare(image, index=frame.index, time_s=frame.time_s)
-        is_due = ready is not None and ready.long_side_px is not None
-        queue.append(_Waiting(frame, ready, pool.submit(tracker.look, ready) if ready and is_due else None))
+        looked = None
+        if ready is not None and ready.long_side_px is not None:
+            looked = pool.submit(tracker.look, ready)
+        queue.append(_Waiting(frame, ready, looked))
         pixels = 1 if image is None else image.shape[0] * image.shape[1]
         if len(queue) > min(8, max(2, _AHEAD_PIXELS // pixels)):
             yield queue.popleft()

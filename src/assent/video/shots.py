@@ -35,10 +35,18 @@ _BLACK_SHARE: Final = 0.98
 def thumbnail(image_rgb: UInt8) -> UInt8:
     """The little picture of (H, W, 3) uint8 that cuts are looked for in."""
     step = max(1, min(image_rgb.shape[0] // (4 * THUMB_WH[1]), image_rgb.shape[1] // (4 * THUMB_WH[0])))
-    # a pixel at a time: copied byte by byte this would take longer than the resizing
+    return np.asarray(
+        cv2.resize(every_nth(image_rgb, step), THUMB_WH, interpolation=cv2.INTER_AREA), np.uint8
+    )
+
+
+def every_nth(image_rgb: UInt8, step: int) -> UInt8:
+    """Every ``step``-th pixel, each way, of (H, W, 3) uint8; contiguous.
+
+    A pixel at a time: copied byte by byte this would take longer than whatever is done with them.
+    """
     pixels = np.ascontiguousarray(image_rgb).view("V3")[::step, ::step, 0]
-    some = np.ascontiguousarray(pixels).view(np.uint8).reshape(*pixels.shape, 3)
-    return np.asarray(cv2.resize(some, THUMB_WH, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.ascontiguousarray(pixels).view(np.uint8).reshape(*pixels.shape, 3)
 
 
 class ShotFinder:

@@ -156,7 +156,7 @@ class Tracker:
         doubtful = self._follow(last, picture) if last is not None else []
         self._part_crossing()
         # whose track has just ended is looked for as somebody new
-        doubtful = [trail for trail in doubtful if any(trail is other for other in self._trails)]
+        doubtful = [trail for trail in doubtful if trail in self._trails]
         if found is not None:
             self._take(picture, found, self._trails, begins=True)
         else:

@@ -18,6 +18,7 @@ from assent.service.context import Context
 from assent.service.liveoptions import LiveOptions, OnBehalf
 from assent.service.placegallery import PlaceGallery, gallery_of, stamp_of
 from assent.store.live import LiveEvent, LiveEventKind, NewLiveEvent
+from assent.store.places import AgreedPerson
 from assent.store.transaction import Transaction
 from assent.types import Float32, JsonObject
 
@@ -106,8 +107,9 @@ class LiveRecords:
             return Settled(None, None)
         event = None
         with self._ctx.records.transaction() as tx:
-            hit = ended.hit if ended.hit is not None and _may_be_named(tx, gallery, ended.hit) else None
-            tx.append_log("search", _record(tx, gallery, ended, hit, self._options.on_behalf))
+            agreed = None if ended.hit is None else _may_be_named(tx, gallery, ended.hit)
+            hit = None if agreed is None else ended.hit
+            tx.append_log("search", _record(gallery, ended, agreed, self._options.on_behalf))
             if hit is not None and not is_here:
                 event = tx.add_live_event(self._place, self._new("arrived", hit, at_s))
         return Settled(hit, event)
@@ -184,25 +186,25 @@ def event_json(event: LiveEvent) -> JsonObject:
     }
 
 
-def _may_be_named(tx: Transaction, gallery: PlaceGallery, hit: Hit) -> bool:
-    """Whether nothing changed since the gallery was read, and the consent lives at this moment."""
+def _may_be_named(tx: Transaction, gallery: PlaceGallery, hit: Hit) -> AgreedPerson | None:
+    """Under which consent, where nothing changed since the gallery was read and it lives now; None if not."""
     try:
-        tx.agreed_person(gallery.place.id, hit.person)
+        agreed = tx.agreed_person(gallery.place.id, hit.person)
     except NoLiveConsent:
-        return False
-    return stamp_of(tx, gallery.place.name) == gallery.stamp
+        return None
+    return agreed if stamp_of(tx, gallery.place.name) == gallery.stamp else None
 
 
 def _record(
-    tx: Transaction, gallery: PlaceGallery, ended: Round, hit: Hit | None, on_behalf: OnBehalf | None
+    gallery: PlaceGallery, ended: Round, agreed: AgreedPerson | None, on_behalf: OnBehalf | None
 ) -> JsonObject:
     """What is kept of a search; of a stranger that there was one search more."""
     collection, policy = gallery.collection, gallery.policy
     candidates = []
     worked = {} if on_behalf is None else {"stream": on_behalf.stream_id, "worker": on_behalf.worker}
-    if hit is not None:
-        consent_id = tx.agreed_person(gallery.place.id, hit.person).consent_id
-        candidates = [{"person": hit.person, "consent": consent_id, "fmr_at_score": hit.fmr_at_score}]
+    if agreed is not None and ended.hit is not None:
+        fmr = ended.hit.fmr_at_score
+        candidates = [{"person": agreed.person_id, "consent": agreed.consent_id, "fmr_at_score": fmr}]
     return {
         "purpose": collection.purpose,
         "collection": collection.id,

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,20 @@ def test_nothing_there_names_anybody_or_is_a_template(own_lite: Lite) -> None:
     assert turned(index, rows[0]) in content
     assert not any(key.encode() in content for key in names(40))
     assert not any(row.tobytes()[:16] in content for row in rows)
+
+
+def test_whose_consent_has_ended_is_left_out_inside_the_search_of_milvus() -> None:
+    """Not afterwards: else they would take the places of those who may be found."""
+    server, rows = shared_server(), unit_templates(40, 16)
+    found = {}
+    with closing(MilvusIndex(16, server=server)) as index:
+        index.add(names(40), rows, expires_s=np.where(np.arange(40) < 30, 100.0, NEVER))
+        collection = index._state.collection
+        assert collection is not None
+        for now_s in (99.0, 100.0):
+            [(numbers, _)] = server.search(collection, rows[:1], count=40, now_s=now_s)
+            found[now_s] = len(numbers)
+    assert found == {99.0: 40, 100.0: 10}
 
 
 def test_it_is_tidied_by_itself(own_lite: Lite) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,12 +27,14 @@ from assent.gallery.index import (
     encoded_keys,
     ranked,
 )
+from assent.gallery.key_filter import fingerprints
 from assent.gallery.saving import load_rows, save_rows
 from assent.gallery.segments import (
     CodedSegment,
     Near,
     OpenSegment,
     Segment,
+    are_held,
     batches_of,
     best_of,
     concatenated,
@@ -48,6 +51,8 @@ OPEN_ROWS = 32_768
 MAX_ROWS = 2**20
 """Templates of one coded segment."""
 MERGED_AT_ONCE = 8
+_WORTH_A_THREAD = 2_000_000
+"""Bytes read in about the time that handing work to another thread may take."""
 _GONE_SHARE = 0.3
 _MANY_ROWS = 4 * MAX_ROWS
 
@@ -64,7 +69,7 @@ def memory_needed(num_templates: int, dim: int, *, key_chars: int = 36, in_memor
         key_chars: of the longest key, bytes.
         in_memory: whether the templates themselves are in memory, too.
     """
-    kept = num_templates * (dim // 4 + 10 + dim + key_chars + 9 + (4 * dim if in_memory else 0))
+    kept = num_templates * (dim // 4 + 10 + dim + key_chars + 4 + 9 + (4 * dim if in_memory else 0))
     coding = min(num_templates, MAX_ROWS) * dim * 12
     return kept + coding
 
@@ -135,7 +140,7 @@ class FaissIndex:
         return sum(map(len, self._segments))
 
     def __contains__(self, key: str) -> bool:
-        return bool(key) and any(s.rows_of(encoded_keys([key]))[0] >= 0 for s in self._segments)
+        return bool(key) and bool(are_held(self._segments, encoded_keys([key]))[0])
 
     def num_live(self, now_s: float) -> int:
         """How many may be returned (see ``Index.num_live``)."""
@@ -174,17 +179,26 @@ class FaissIndex:
         segments = [segment for segment in self._segments if segment.num_rows]
         effort = THOROUGH if sum(segment.num_rows for segment in segments) <= _MANY_ROWS else QUICK
 
-        def ask(some: Sequence[Segment]) -> list[list[Near]]:
-            return [segment.near(array, limit, min_score, now_s, effort) for segment in some]
+        # each thread takes the next one, the largest first: whichever is held up by others has fewer to do
+        waiting: deque[Segment] = deque(sorted(segments, key=lambda segment: -segment.bytes_read))
 
-        # one stretch of segments for each thread: handing them over one by one would cost more than a small one takes
-        stretches = [segments[first :: self._threads] for first in range(min(self._threads, len(segments)))]
-        waiting = [self._pool.submit(ask, some) for some in stretches[1:]]
-        answers = [ask(some) for some in stretches[:1]] + [future.result() for future in waiting]
-        asked = [segment for some in stretches for segment in some]
-        near = [part for answer in answers for part in answer]
+        def ask() -> list[tuple[Segment, list[Near]]]:
+            answers: list[tuple[Segment, list[Near]]] = []
+            while True:
+                try:
+                    segment = waiting.popleft()
+                except IndexError:
+                    return answers
+                answers.append((segment, segment.near(array, limit, min_score, now_s, effort)))
+
+        helping = [self._pool.submit(ask) for _ in range(_helpers_for(segments, self._threads))]
+        answers = ask()
+        for helper in helping:
+            if not helper.cancel():  # one that has not begun yet has nothing left to do
+                answers += helper.result()
+        asked = [segment for segment, _ in answers]
         return [
-            _best(asked, [of_one[number] for of_one in near], probe, limit=limit, min_score=min_score)
+            _best(asked, [near[number] for _, near in answers], probe, limit=limit, min_score=min_score)
             for number, probe in enumerate(array)
         ]
 
@@ -302,6 +316,12 @@ class FaissIndex:
             self._segments = (*made, *kept)
 
 
+def _helpers_for(segments: Sequence[Segment], num_threads: int) -> int:
+    """How many threads beside the one that asks have enough to do."""
+    work = sorted(segment.bytes_read for segment in segments)
+    return min(num_threads - 1, sum(work[:-1]) // _WORTH_A_THREAD)
+
+
 def _best(
     segments: Sequence[Segment], near: Sequence[Near], probe: Float32, *, limit: int, min_score: float
 ) -> tuple[Hit, ...]:
@@ -320,5 +340,5 @@ def _best(
 
 def _gone_meanwhile(made: CodedSegment, before: Sequence[Segment]) -> Int64:
     keys = made.held_keys()
-    still = np.any([segment.rows_of(keys) >= 0 for segment in before], axis=0)
-    return made.rows_of(keys[~still])
+    gone = keys[~are_held(before, keys)]
+    return made.rows_of(gone, fingerprints(gone))

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from assent.gallery.index import Keys, Rows, begin_with
+from assent.gallery.key_filter import KeyFilter
 from assent.gallery.originals import FileOriginals, MemoryOriginals, Originals
 from assent.gallery.segments import Found, LiveRows
-from assent.types import Int64
+from assent.types import Int64, UInt64
 
 _ROWS_AT_ONCE = 8192
 
@@ -30,6 +31,7 @@ class KeptSegment:
     def __init__(self, rows: Rows, folder: Path | None) -> None:
         self._keys = rows.keys.copy()
         self._by_key = np.argsort(self._keys, kind="stable")
+        self._filter = KeyFilter(self._keys)
         self._held = self._keys != b""
         self._live = LiveRows(np.where(self._held, rows.expires_s, -math.inf))
         templates = np.ascontiguousarray(rows.templates)
@@ -43,15 +45,18 @@ class KeptSegment:
     @property
     def memory_bytes(self) -> int:
         """What it takes, without the templates themselves."""
-        return int(self._keys.nbytes + self._by_key.nbytes + 9 * len(self._keys))
+        return int(self._keys.nbytes + self._by_key.nbytes + self._filter.memory_bytes + 9 * len(self._keys))
 
-    def rows_of(self, keys: Keys) -> Int64:
+    def rows_of(self, keys: Keys, prints: UInt64) -> Int64:
         """(N,) the row of each key, -1 where it is not held here."""
-        if not len(self._keys):
-            return np.full(len(keys), -1, np.int64)
-        at = np.minimum(np.searchsorted(self._keys, keys, sorter=self._by_key), len(self._keys) - 1)
-        rows = self._by_key[at]
-        return np.where((self._keys[rows] == keys) & self._held[rows], rows, -1)
+        rows = np.full(len(keys), -1, np.int64)
+        asked = np.flatnonzero(self._filter.may_hold(prints))
+        if len(asked):
+            wanted = keys[asked]
+            at = np.searchsorted(self._keys, wanted, sorter=self._by_key)
+            found = self._by_key[np.minimum(at, len(self._keys) - 1)]
+            rows[asked] = np.where((self._keys[found] == wanted) & self._held[found], found, -1)
+        return rows
 
     def num_live(self, now_s: float) -> int:
         """How many may be returned."""

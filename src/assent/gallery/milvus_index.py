@@ -42,6 +42,7 @@ from assent.gallery.saving import load_rows, save_rows
 from assent.gallery.segments import (
     Found,
     OpenSegment,
+    are_held,
     batches_of,
     concatenated,
     held_open,
@@ -143,7 +144,7 @@ class MilvusIndex:
         return sum(map(len, self._state.segments))
 
     def __contains__(self, key: str) -> bool:
-        return bool(key) and any(s.rows_of(encoded_keys([key]))[0] >= 0 for s in self._state.segments)
+        return bool(key) and bool(are_held(self._state.segments, encoded_keys([key]))[0])
 
     def num_live(self, now_s: float) -> int:
         """How many may be returned (see ``Index.num_live``); Milvus is not asked."""

@@ -18,9 +18,10 @@ import numpy as np
 
 from assent.errors import IndexUnavailable
 from assent.gallery.index import SCORE_ERROR, Keys, Rows, begin_with, held_twice, not_held
+from assent.gallery.key_filter import KeyFilter, fingerprints
 from assent.gallery.originals import FileOriginals, MemoryOriginals, Originals
 from assent.gallery.short_codes import Effort, ShortCodes
-from assent.types import Bool, Float32, Float64, Int64, UInt8
+from assent.types import Bool, Float32, Float64, Int64, UInt8, UInt64
 
 _ROWS_AT_ONCE = 8192
 _FEW = 1 / 64
@@ -80,9 +81,18 @@ class LiveRows:
         return known[2], known[3]
 
     def end(self, rows: Int64) -> None:
-        """These are gone."""
+        """These are gone; one thread at a time may say so."""
         self.expires_s[rows] = -math.inf
-        self._num_ended += 1
+        known, self._num_ended = self._known, self._num_ended + 1
+        if known is None or known[4] != self._num_ended - 1 or not len(rows):
+            return
+        # the bits of these only, in place: a search that reads them now may miss who has just gone
+        from_s, until_s, num_live, bits, _ = known
+        rows = np.unique(rows)
+        places, masks = rows >> 3, np.left_shift(1, rows & 7).astype(np.uint8)
+        num_live -= int(np.count_nonzero(bits[places] & masks))
+        np.bitwise_and.at(bits, places, ~masks)
+        self._known = (from_s, until_s, num_live, bits, self._num_ended)
 
 
 class OpenSegment:
@@ -116,7 +126,12 @@ class OpenSegment:
         """What it takes, about."""
         return self._templates.nbytes + self._expires_s.nbytes + 200 * self.size
 
-    def rows_of(self, keys: Keys) -> Int64:
+    @property
+    def bytes_read(self) -> int:
+        """Of memory by a search for one probe, about."""
+        return self.size * self._templates.shape[1] * 4
+
+    def rows_of(self, keys: Keys, _prints: UInt64) -> Int64:
         """(N,) the row of each key, -1 where it is not held here."""
         return np.array([self._row_of.get(bytes(key), -1) for key in keys], np.int64)
 
@@ -204,6 +219,7 @@ class CodedSegment:
     def __init__(self, rows: Rows, folder: Path | None) -> None:
         order = np.argsort(rows.keys)
         self._keys = rows.keys[order]
+        self._filter = KeyFilter(self._keys)
         templates = np.ascontiguousarray(rows.templates[order])
         self._live = LiveRows(rows.expires_s[order].copy())
         self._held = np.ones(len(order), np.bool_)
@@ -224,12 +240,23 @@ class CodedSegment:
     @property
     def memory_bytes(self) -> int:
         """What it takes, without the templates themselves."""
-        return self._short.memory_bytes + self._codes.nbytes + self._keys.nbytes + 9 * self.num_rows
+        kept = self._codes.nbytes + self._keys.nbytes + self._filter.memory_bytes + 9 * self.num_rows
+        return self._short.memory_bytes + kept
 
-    def rows_of(self, keys: Keys) -> Int64:
+    @property
+    def bytes_read(self) -> int:
+        """Of memory by a search for one probe, about."""
+        return self._short.code_bytes
+
+    def rows_of(self, keys: Keys, prints: UInt64) -> Int64:
         """(N,) the row of each key, -1 where it is not held here."""
-        at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-        return np.where((self._keys[at] == keys) & self._held[at], at, -1)
+        rows = np.full(len(keys), -1, np.int64)
+        asked = np.flatnonzero(self._filter.may_hold(prints))
+        if len(asked):
+            wanted = keys[asked]
+            at = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
+            rows[asked] = np.where((self._keys[at] == wanted) & self._held[at], at, -1)
+        return rows
 
     def num_live(self, now_s: float) -> int:
         """How many may be returned."""
@@ -347,8 +374,8 @@ def best_of(parts: Sequence[Near], limit: int) -> list[Near]:
 class Holding(Protocol):
     """Some of an index's rows."""
 
-    def rows_of(self, keys: Keys) -> Int64:
-        """(N,) the row of each key, -1 where it is not held here."""
+    def rows_of(self, keys: Keys, prints: UInt64) -> Int64:
+        """(N,) the row of each key, -1 where it is not held here; ``prints`` are their ``fingerprints``."""
         ...
 
 
@@ -362,8 +389,9 @@ class Batched(Holding, Protocol):
 
 def require_new(segments: Sequence[Holding], keys: Keys) -> None:
     """Raises ``UsageError`` where one of these is held already."""
+    prints = fingerprints(keys)
     for segment in segments:
-        held = np.flatnonzero(segment.rows_of(keys) >= 0)
+        held = np.flatnonzero(segment.rows_of(keys, prints) >= 0)
         if len(held):
             raise held_twice(keys[held[0]].decode())
 
@@ -374,11 +402,20 @@ def rows_in(segments: Sequence[Holding], keys: Keys) -> list[Int64]:
     Raises:
         UsageError: one is held by none.
     """
-    places = [segment.rows_of(keys) for segment in segments]
+    prints = fingerprints(keys)
+    places = [segment.rows_of(keys, prints) for segment in segments]
     missing = np.all([rows < 0 for rows in places], axis=0)
     if missing.any():
         raise not_held([key.decode() for key in keys[missing]])
     return [rows[rows >= 0] for rows in places]
+
+
+def are_held(segments: Sequence[Holding], keys: Keys) -> Bool:
+    """(N,) whether any of these holds each key."""
+    prints, held = fingerprints(keys), np.zeros(len(keys), np.bool_)
+    for segment in segments:
+        held |= segment.rows_of(keys, prints) >= 0
+    return held
 
 
 def held_open(segments: Sequence[OpenSegment | Batched]) -> list[Rows]:

@@ -106,7 +106,12 @@ class ShortCodes:
     @property
     def memory_bytes(self) -> int:
         """What they take: the codes, and for each its row's number and cell."""
-        return int((self._index.code_size + 8 + 2) * self._num_rows)
+        return self.code_bytes + 10 * self._num_rows
+
+    @property
+    def code_bytes(self) -> int:
+        """What the codes alone take, which a search reads."""
+        return int(self._index.code_size) * self._num_rows
 
     def nearest(
         self, probes: Float32, effort: Effort, *, limit: int, min_score: float, bits: UInt8 | None

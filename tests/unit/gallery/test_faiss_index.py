@@ -25,8 +25,12 @@ def names(count: int, start: int = 0) -> list[str]:
     return [f"k{i:06}" for i in range(start, start + count)]
 
 
-def test_it_agrees_with_exact_near_the_floor(tmp_path: Path) -> None:
-    """On mated searches that just reach the threshold, where codes would lose first."""
+@pytest.mark.parametrize("worth_a_thread", [1, faiss_index._WORTH_A_THREAD])
+def test_it_agrees_with_exact_near_the_floor(
+    worth_a_thread: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On mated searches that just reach the threshold, where codes would lose first; in one thread, and in two."""
+    monkeypatch.setattr(faiss_index, "_WORTH_A_THREAD", worth_a_thread)
     drawn = Templates()
     rows = drawn.draw(50_000)
     probes = drawn.mates(rows[:200], FLOOR, 0.95)

@@ -1,0 +1,79 @@
+"""Which rows may be returned, and how many threads search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from assent.gallery.faiss_index import _helpers_for
+from assent.gallery.segments import LiveRows
+
+
+def live(rows: LiveRows, now_s: float) -> list[int]:
+    count, bits = rows.at(now_s)
+    found = np.flatnonzero(np.unpackbits(bits, count=len(rows.expires_s), bitorder="little"))
+    assert len(found) == count
+    return found.tolist()
+
+
+def test_live_rows_are_those_not_ended_and_not_gone_in_any_order_of_events() -> None:
+    random = np.random.default_rng(0)
+    expires_s = random.choice([5.0, 7.5, 20.0, np.inf], 203)
+    rows, gone, now_s = LiveRows(expires_s.copy()), np.zeros(203, np.bool_), 0.0
+    for _ in range(200):
+        what = random.integers(3)
+        if what == 0:
+            chosen = random.choice(203, random.integers(0, 4), replace=False)
+            rows.end(chosen)
+            gone[chosen] = True
+        elif what == 1:
+            now_s = float(random.uniform(0, 21))  # earlier moments are asked, too
+        assert live(rows, now_s) == np.flatnonzero(~gone & (expires_s > now_s)).tolist()
+
+
+def test_who_leaves_costs_a_bit_and_not_the_segment(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = LiveRows(np.full(100, np.inf))
+    rows.at(0.0)
+    monkeypatch.setattr(np, "packbits", lambda *_args, **_options: pytest.fail("all bits were made anew"))
+    rows.end(np.array([3, 64]))
+    assert live(rows, 1.0) == [row for row in range(100) if row not in (3, 64)]
+
+
+def test_who_leaves_while_bits_are_made_is_not_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = LiveRows(np.full(20, np.inf))
+    packbits = np.packbits
+
+    def packed(*args: Any, **options: Any) -> Any:
+        monkeypatch.setattr(np, "packbits", packbits)
+        made = packbits(*args, **options)
+        rows.end(np.array([4]))
+        return made
+
+    monkeypatch.setattr(np, "packbits", packed)
+    rows.at(0.0)
+    assert 4 not in live(rows, 0.0)
+
+
+@dataclass(frozen=True)
+class Part:
+    bytes_read: int
+
+
+@pytest.mark.parametrize(
+    ("sizes", "num_threads", "expected"),
+    [
+        ([], 2, 0),
+        ([160_000_000], 2, 0),
+        ([1_600_000, 2_000], 2, 0),
+        ([16_000_000, 9_000], 2, 0),
+        ([16_000_000, 16_000_000], 1, 0),
+        ([9_000, 16_000_000, 2_000_000], 2, 1),
+        ([16_000_000] * 10, 8, 7),
+    ],
+)
+def test_no_more_threads_than_there_is_work_for(sizes: list[int], num_threads: int, expected: int) -> None:
+    parts: Any = [Part(size) for size in sizes]
+    assert _helpers_for(parts, num_threads) == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Final
 
 import numpy as np
@@ -15,7 +16,6 @@ _FEW: Final = 32
 _ODD: Final = 0x9E3779B97F4A7C15
 _MIX: Final = 0xD6E8FEB86659FD93
 _64_BITS: Final = (1 << 64) - 1
-_HALF: Final = np.uint64(32)
 
 
 def fingerprints(keys: Keys) -> UInt64:
@@ -24,17 +24,30 @@ def fingerprints(keys: Keys) -> UInt64:
     The words of a key, each times an odd number of its own, are added up and mixed. No secret is needed: keys that
     collide cost time, never an answer.
     """
+    if len(keys) <= _FEW:
+        return np.array([_fingerprint(key) for key in keys.tolist()], np.uint64)
     num_words = -(-keys.dtype.itemsize // 8)
     words = np.ascontiguousarray(keys, f"S{8 * num_words}").view(np.uint64).reshape(len(keys), num_words)
-    # added one by one: zeros at the end add nothing, so the width does not tell
-    odd = _ODD
-    mixed = np.zeros(len(keys), np.uint64)
+    odd, mixed = _ODD, np.zeros(len(keys), np.uint64)
     for column in range(num_words):
-        mixed += (words[:, column] ^ (words[:, column] >> _HALF)) * np.uint64(odd)
+        # zeros at the end add nothing, so the width does not tell
+        mixed += (words[:, column] ^ (words[:, column] >> np.uint64(32))) * np.uint64(odd)
         odd = odd * _MIX & _64_BITS | 1
-    mixed ^= mixed >> _HALF
+    mixed ^= mixed >> np.uint64(32)
     mixed *= np.uint64(_MIX)
-    return mixed ^ (mixed >> _HALF)
+    return mixed ^ (mixed >> np.uint64(32))
+
+
+def _fingerprint(key: bytes) -> int:
+    """The same in plain numbers: for a single key NumPy would take ten times as long."""
+    odd, mixed = _ODD, 0
+    for start in range(0, len(key), 8):
+        word = int.from_bytes(key[start : start + 8], sys.byteorder)
+        mixed += (word ^ (word >> 32)) * odd
+        odd = odd * _MIX & _64_BITS | 1
+    mixed &= _64_BITS
+    mixed = (mixed ^ (mixed >> 32)) * _MIX & _64_BITS
+    return mixed ^ (mixed >> 32)
 
 
 class KeyFilter:
@@ -60,7 +73,6 @@ class KeyFilter:
     def may_hold(self, prints: UInt64) -> Bool:
         """(N,) False where the key of that fingerprint is surely not one of them."""
         if len(prints) <= _FEW:
-            # plain numbers: for a single key NumPy would take ten times as long
             return np.array([self._may_hold_one(number) for number in prints.tolist()], np.bool_)
         first, second = (
             (self._bits[place >> 3] >> (place & 7).astype(np.uint8)) & 1 for place in self._places(prints)

@@ -45,3 +45,9 @@ def test_a_key_has_one_fingerprint_in_arrays_of_any_width() -> None:
     assert all(np.array_equal(fingerprints(widths[0]), fingerprints(other)) for other in widths[1:])
     assert len(set(fingerprints(widths[0]).tolist())) == len(keys)
     assert fingerprints(np.array([b"a"]))[0] == fingerprints(widths[3])[1]
+
+
+def test_few_and_many_keys_have_the_same_fingerprints() -> None:
+    keys = np.concatenate([hex_keys(100, 5), np.array([b"", b"x", b"eight by", b"nine byte"])])
+    one_by_one = [fingerprints(keys[i : i + 1])[0] for i in range(len(keys))]
+    assert np.array_equal(fingerprints(keys), one_by_one)

@@ -33,6 +33,7 @@ class KeptSegment:
         self._by_key = np.argsort(self._keys, kind="stable")
         self._filter = KeyFilter(self._keys)
         self._held = self._keys != b""
+        self._num_held = int(np.count_nonzero(self._held))
         self._live = LiveRows(np.where(self._held, rows.expires_s, -math.inf))
         templates = np.ascontiguousarray(rows.templates)
         self._originals: Originals = (
@@ -40,7 +41,7 @@ class KeptSegment:
         )
 
     def __len__(self) -> int:
-        return int(np.count_nonzero(self._held))
+        return self._num_held
 
     @property
     def memory_bytes(self) -> int:
@@ -68,6 +69,7 @@ class KeptSegment:
 
     def end(self, rows: Int64) -> None:
         """Drop rows; the templates are overwritten."""
+        self._num_held -= int(np.count_nonzero(self._held[rows]))
         self._held[rows] = False
         self._live.end(rows)
         self._originals.erase(rows)

@@ -223,6 +223,7 @@ class CodedSegment:
         templates = np.ascontiguousarray(rows.templates[order])
         self._live = LiveRows(rows.expires_s[order].copy())
         self._held = np.ones(len(order), np.bool_)
+        self._num_held = len(order)
         self._short = ShortCodes(templates)
         self._code_bytes(templates)
         self._originals: Originals = (
@@ -230,7 +231,7 @@ class CodedSegment:
         )
 
     def __len__(self) -> int:
-        return int(np.count_nonzero(self._held))
+        return self._num_held
 
     @property
     def num_rows(self) -> int:
@@ -264,6 +265,7 @@ class CodedSegment:
 
     def end(self, rows: Int64) -> None:
         """Drop rows; what was there is overwritten, short codes too."""
+        self._num_held -= int(np.count_nonzero(self._held[rows]))
         self._held[rows] = False
         self._live.end(rows)
         self._codes[rows] = 0

@@ -53,19 +53,22 @@ def settings_for(num_people: int) -> Settings:
 
 
 def fill(settings: Settings, num_people: int) -> float:
-    """Make the gallery if it is not there; seconds it took, 0 when it was."""
+    """Make the gallery if it is not there, or what is missing of it; seconds it took, 0 when it was."""
     marker = settings.data_dir / "filled"
     if marker.exists():
         return 0.0
     started_s = time.perf_counter()
     with Assent(settings=settings) as assent:
-        assent.collections.create("bench", purpose=PURPOSE)
+        if not assent.collections.list():
+            assent.collections.create("bench", purpose=PURPOSE)
         digest = assent.collections.get("bench").collection.model_digest
         folder = settings.data_dir / "calibrations"
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / "made-up.json").write_text(_evidence_for_anything(digest))
         templates = unit_templates(num_people, seed=7)
-        for start in track(range(0, num_people, 500), "Filling the gallery"):
+        with assent._ctx.records.reading() as tx:
+            num_there = tx.gallery_size("bench").num_people
+        for start in track(range(num_there, num_people, 500), "Filling the gallery"):
             _add(assent, templates, range(start, min(start + 500, num_people)))
     marker.touch()
     return time.perf_counter() - started_s

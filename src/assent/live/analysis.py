@@ -13,7 +13,7 @@ from assent.live.values import CloseLook, SeenFace
 from assent.types import Detections, Face, Float32, UInt8
 from assent.video.samples import sample_of
 from assent.video.settings import AnalysisSettings
-from assent.video.shots import every_nth
+from assent.video.shots import at_points
 from assent.video.tracker import LiveTrack, Tracker
 from assent.video.types import Sample, Seen
 
@@ -198,6 +198,6 @@ class LiveAnalysis:
 
 def _reduced(image_rgb: UInt8) -> UInt8:
     """Mean luma at some points (54, 96) uint8."""
-    step = max(1, min(image_rgb.shape[0] // (3 * _STILL_WH[1]), image_rgb.shape[1] // (3 * _STILL_WH[0])))
-    gray = cv2.cvtColor(every_nth(image_rgb, step), cv2.COLOR_RGB2GRAY)
+    points = at_points(image_rgb, (3 * _STILL_WH[0], 3 * _STILL_WH[1]))
+    gray = cv2.cvtColor(points, cv2.COLOR_RGB2GRAY)
     return np.asarray(cv2.resize(gray, _STILL_WH, interpolation=cv2.INTER_AREA), np.uint8)

@@ -49,7 +49,7 @@ def lead_of(
             seen.append(Seen.BRIDGED)
             expected -= 1
         if held_from_s is None:
-            step = follow(later.gray, earlier.gray, box)
+            step = follow(later.luma, earlier.luma, box)
             if (
                 step is not None
                 and likeness(step.patch, before) >= _STEP_LIKENESS

@@ -118,6 +118,8 @@ def is_available(name: str) -> bool:
         return False
 
 
+_X264: Final = "partitions=i4x4:subme=1"
+"""Without these a third of the time goes into what hardly shows: dividing blocks further, and more exact motion."""
 _LEVEL: Final = {Quality.HIGH: 0, Quality.MEDIUM: 1, Quality.LOW: 2}
 
 
@@ -127,7 +129,7 @@ def _encoder(name: str, quality: Quality, *, is_full_range: bool) -> Encoder:
     if name == "gif":
         return Encoder(name, "rgb24")
     if name == "libx264":
-        options = {"preset": "veryfast", "crf": ("18", "21", "26")[level]}
+        options = {"preset": "veryfast", "crf": ("18", "21", "26")[level], "x264-params": _X264}
         return Encoder(name, plain, options, needs_even=True)
     if name in ("libvpx-vp9", "libvpx"):
         options = {"deadline": "realtime", "cpu-used": "8", "crf": ("24", "31", "38")[level], "b": "0"}

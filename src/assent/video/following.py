@@ -34,6 +34,26 @@ _LK_CRITERIA: Final = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 12, 0.03
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Luma:
+    """A picture's brightness: as it is, and reduced once for all faces that are large in it.
+
+    Attributes:
+        full: (H, W) uint8.
+        half: (H / 2, W / 2) uint8, rounded down, at least 1.
+    """
+
+    full: UInt8
+    half: UInt8
+
+    @classmethod
+    def of(cls, gray: UInt8) -> Luma:
+        """Of (H, W) uint8."""
+        height, width = gray.shape
+        size = (max(1, width // 2), max(1, height // 2))
+        return cls(gray, np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Step:
     """Where a box went.
 
@@ -98,14 +118,26 @@ def likeness(patch_a: Float32, patch_b: Float32) -> float:
     return float(np.vdot(patch_a, patch_b))
 
 
-def follow(before: UInt8, after: UInt8, box_xyxy: Float32) -> Step | None:
+def follow(before: Luma, after: Luma, box_xyxy: Float32) -> Step | None:
     """Where the face in ``box_xyxy`` of one picture is in the next; None where the pixels do not say.
 
     Args:
-        before: (H, W) uint8.
-        after: (H, W) uint8 of the same size.
+        before: of (H, W).
+        after: of the same size.
         box_xyxy: (4,) in their pixels.
     """
+    if 0.5 * float((box_xyxy[2:] - box_xyxy[:2]).max()) >= _FACE_PX:
+        # the cut-out is reduced further anyway: from the half it takes a quarter of the time
+        to_half = np.tile(np.array(before.half.shape[::-1]) / before.full.shape[::-1], 2)
+        moved = _moved(before.half, after.half, np.asarray(box_xyxy * to_half, np.float32))
+        moved = None if moved is None else np.asarray(moved / to_half, np.float32)
+    else:
+        moved = _moved(before.full, after.full, box_xyxy)
+    return None if moved is None else Step(moved, patch(after.full, moved))
+
+
+def _moved(before: UInt8, after: UInt8, box_xyxy: Float32) -> Float32 | None:
+    """The box in the next picture."""
     window = _window(before.shape, box_xyxy)
     if window is None:
         return None
@@ -114,10 +146,7 @@ def follow(before: UInt8, after: UInt8, box_xyxy: Float32) -> Step | None:
     moved = _moved_by_points(here, there, box)
     if moved is None:
         moved = _moved_by_search(here, there, box)
-    if moved is None:
-        return None
-    result = window.outside(moved)
-    return Step(result, patch(after, result))
+    return None if moved is None else window.outside(moved)
 
 
 def _window(shape: tuple[int, ...], box_xyxy: Float32) -> _Window | None:

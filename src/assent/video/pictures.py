@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from assent.types import Float32, UInt8
+from assent.video.following import Luma
 from assent.video.shots import thumbnail
 
 
@@ -20,7 +21,7 @@ class Picture:
         time_s: of the frame.
         image_rgb: (H, W, 3) uint8, the frame.
         small_rgb: (h, w, 3) uint8, reduced to the working size.
-        gray: (h, w) uint8, its luma.
+        luma: its brightness.
         thumb_rgb: what cuts are looked for in.
     """
 
@@ -28,8 +29,13 @@ class Picture:
     time_s: float
     image_rgb: UInt8
     small_rgb: UInt8
-    gray: UInt8
+    luma: Luma
     thumb_rgb: UInt8
+
+    @property
+    def gray(self) -> UInt8:
+        """(h, w) uint8, the luma of ``small_rgb``."""
+        return self.luma.full
 
     @property
     def to_gray(self) -> Float32:
@@ -41,7 +47,7 @@ class Picture:
     def without_frame(self) -> Picture:
         """The working picture alone, for following backwards: a frame takes many times its memory."""
         empty = np.zeros((0, 0, 3), np.uint8)
-        return Picture(self.index, self.time_s, empty, empty, self.gray, self.thumb_rgb)
+        return Picture(self.index, self.time_s, empty, empty, self.luma, self.thumb_rgb)
 
 
 def picture_of(image_rgb: UInt8, *, index: int, time_s: float, work_px: int) -> Picture:
@@ -53,4 +59,4 @@ def picture_of(image_rgb: UInt8, *, index: int, time_s: float, work_px: int) -> 
         size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
         small = np.asarray(cv2.resize(image_rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
     gray = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
-    return Picture(index, time_s, image_rgb, small, gray, thumbnail(small))
+    return Picture(index, time_s, image_rgb, small, Luma.of(gray), thumbnail(small))

@@ -30,23 +30,36 @@ _JUMP_FRAMES: Final = 8
 _LEAST_STRUCTURE: Final = 0.008  # a flash changes as much but leaves the structure
 _BLACK_LUMA: Final = 32  # of 255; a black frame as encoded comes out at 16 at most
 _BLACK_SHARE: Final = 0.98
+_TOO_BRIGHT: Final = _BLACK_SHARE * _BLACK_LUMA + (1 - _BLACK_SHARE) * 255
+"""The largest mean that so many dark pixels leave room for."""
 
 
 def thumbnail(image_rgb: UInt8) -> UInt8:
     """The little picture of (H, W, 3) uint8 that cuts are looked for in."""
-    step = max(1, min(image_rgb.shape[0] // (4 * THUMB_WH[1]), image_rgb.shape[1] // (4 * THUMB_WH[0])))
-    return np.asarray(
-        cv2.resize(every_nth(image_rgb, step), THUMB_WH, interpolation=cv2.INTER_AREA), np.uint8
-    )
+    points = at_points(image_rgb, (4 * THUMB_WH[0], 4 * THUMB_WH[1]))
+    return np.asarray(cv2.resize(points, THUMB_WH, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def every_nth(image_rgb: UInt8, step: int) -> UInt8:
-    """Every ``step``-th pixel, each way, of (H, W, 3) uint8; contiguous.
+def at_points(image_rgb: UInt8, size_wh: tuple[int, int]) -> UInt8:
+    """The pixels of (H, W, 3) uint8 at so many columns and rows; all of them where there are no more than that.
 
-    A pixel at a time: copied byte by byte this would take longer than whatever is done with them.
+    To mean over all pixels of a large frame would take longer than whatever is done with the means.
     """
-    pixels = np.ascontiguousarray(image_rgb).view("V3")[::step, ::step, 0]
-    return np.ascontiguousarray(pixels).view(np.uint8).reshape(*pixels.shape, 3)
+    if image_rgb.shape[1] <= size_wh[0] or image_rgb.shape[0] <= size_wh[1]:
+        return image_rgb
+    return np.asarray(cv2.resize(image_rgb, size_wh, interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+class _Little:
+    """A thumbnail, and what is asked of its luma twice: as the later of two frames, and as the earlier."""
+
+    def __init__(self, thumb_rgb: UInt8) -> None:
+        self.rgb = thumb_rgb
+        luma = cv2.cvtColor(thumb_rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        self.mean = float(cv2.mean(luma)[0])
+        self.centred: Float32 = luma - np.float32(self.mean)
+        self.length = float(cv2.norm(self.centred))
+        self.std = self.length / luma.size**0.5
 
 
 class ShotFinder:
@@ -57,7 +70,7 @@ class ShotFinder:
     """
 
     def __init__(self) -> None:
-        self._before: UInt8 | None = None
+        self._before: _Little | None = None
         self._usual = 0.0
         self._changes: deque[float] = deque(maxlen=_JUMP_FRAMES)
         self._jumped: float | None = None
@@ -81,10 +94,11 @@ class ShotFinder:
             self._missing += 1
             return 0.0
         missing, self._missing = self._missing, 0
-        before, self._before = self._before, thumb_rgb
+        after = _Little(thumb_rgb)
+        before, self._before = self._before, after
         if before is None:
             return 0.0
-        confidence = max(self._replaced(before, thumb_rgb), self._jump(before, thumb_rgb, missing))
+        confidence = max(self._replaced(before, after), self._jump(before, after, missing))
         if confidence > 0:
             self._starts.append((index, confidence))
         return confidence
@@ -104,30 +118,30 @@ class ShotFinder:
 
     def restore(self, state: JsonObject, last_rgb: UInt8 | None) -> None:
         """Goes on from a ``state`` and the ``thumbnail`` of the last frame that could be read."""
-        self._before = last_rgb
+        self._before = None if last_rgb is None else _Little(last_rgb)
         self._usual, self._jumped, self._missing = state["usual"], state["jumped"], state["missing"]
         self._changes = deque(state["changes"], maxlen=_JUMP_FRAMES)
         self.change, self._num_frames = state["change"], state["num_frames"]
         self._starts = [(int(start), float(confidence)) for start, confidence in state["starts"]]
         self._blacks = _Blacks([BlackSpan(*span) for span in state["blacks"]])
 
-    def _replaced(self, before_rgb: UInt8, after_rgb: UInt8) -> float:
+    def _replaced(self, before: _Little, after: _Little) -> float:
         """The confidence that all of the picture is another."""
-        change = difference(before_rgb, after_rgb)
+        change = _difference(before, after)
         usual, self._usual = self._usual, _MEMORY * self._usual + (1 - _MEMORY) * min(change, _CUT)
         if change < _CUT or change < usual * _USUAL_TIMES:
             return 0.0
         return min(1.0, 0.5 + (change - _CUT) / (2 * _CUT))
 
-    def _jump(self, before_rgb: UInt8, after_rgb: UInt8, missing: int) -> float:
+    def _jump(self, before: _Little, after: _Little, missing: int) -> float:
         """The confidence that a part is another. Two jumps on end are motion, and so is more after missing frames."""
-        change = self.change = float(cv2.absdiff(before_rgb, after_rgb).mean())
+        change = self.change = cv2.norm(before.rgb, after.rgb, cv2.NORM_L1) / before.rgb.size
         usual = max(_STILL, *self._changes) if self._changes else change
         last, self._jumped = self._jumped, None
         if change < _JUMP or change < _JUMP_TIMES * (1 + missing) * usual or len(self._changes) < 2:
             self._changes.append(change)
             return 0.0
-        if _structure(before_rgb, after_rgb) < _LEAST_STRUCTURE:
+        if _structure(before, after) < _LEAST_STRUCTURE:
             return 0.0
         self._jumped = change
         if last is not None:
@@ -150,26 +164,19 @@ class ShotFinder:
         return self._blacks.spans()
 
 
-def difference(thumb_a_rgb: UInt8, thumb_b_rgb: UInt8) -> float:
+def _difference(a: _Little, b: _Little) -> float:
     """How unlike two little pictures are: 0 the same, 1 nothing in common."""
-    structure = _structure(thumb_a_rgb, thumb_b_rgb)
+    structure = _structure(a, b)
     if structure < _CUT**2:  # whatever the colours, no cut; almost every frame ends here
         return structure
-    return float(np.sqrt(structure * _colours(thumb_a_rgb, thumb_b_rgb)))
+    return float(np.sqrt(structure * _colours(a.rgb, b.rgb)))
 
 
-def _structure(a_rgb: UInt8, b_rgb: UInt8) -> float:
+def _structure(a: _Little, b: _Little) -> float:
     """1 minus the correlation of lumas, at most 1; frames without any structure differ by their level."""
-    luma_a = cv2.cvtColor(a_rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    luma_b = cv2.cvtColor(b_rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    level = min(1.0, abs(float(luma_a.mean()) - float(luma_b.mean())) / 64)
-    luma_a -= luma_a.mean()
-    luma_b -= luma_b.mean()
-    spread = float(np.linalg.norm(luma_a) * np.linalg.norm(luma_b))
-    if min(float(luma_a.std()), float(luma_b.std())) < 3:
-        flat = float(max(luma_a.std(), luma_b.std())) < 3
-        return level if flat else 1.0
-    return float(np.clip(1 - (luma_a * luma_b).sum() / spread, 0, 1))
+    if min(a.std, b.std) < 3:
+        return min(1.0, abs(a.mean - b.mean) / 64) if max(a.std, b.std) < 3 else 1.0
+    return min(1.0, max(0.0, 1 - float(np.vdot(a.centred, b.centred)) / (a.length * b.length)))
 
 
 def _colours(a_rgb: UInt8, b_rgb: UInt8) -> float:
@@ -196,6 +203,8 @@ class _Blacks:
     def add(self, index: int, thumb_rgb: UInt8 | None) -> None:
         """Looks at one frame's little picture."""
         if thumb_rgb is None:
+            return
+        if cv2.norm(thumb_rgb, cv2.NORM_L1) / thumb_rgb.size > _TOO_BRIGHT:  # almost every frame ends here
             return
         share = float((thumb_rgb.max(axis=2) < _BLACK_LUMA).mean())
         if share < _BLACK_SHARE:

@@ -179,7 +179,7 @@ class Tracker:
         to_gray = picture.to_gray
         for trail in self._trails:
             box = trail.box_xyxy * to_gray
-            step = follow(last.gray, picture.gray, box)
+            step = follow(last.luma, picture.luma, box)
             is_like = 0.0 if step is None else likeness(step.patch, trail.model)
             # Still pixels under a lost face are not the face; only its own likeness is.
             if step is None or not (

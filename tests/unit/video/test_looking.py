@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from assent.types import Face, Float32, Quality, UInt8
-from assent.video.following import follow, likeness, patch
+from assent.video.following import Luma, follow, likeness, patch
 from assent.video.looking import Schedule
 from assent.video.matching import nearness, pairs
 from assent.video.samples import SampleBins, SampleBudget
@@ -87,10 +87,11 @@ def moved(gray: UInt8, dx: float, dy: float, scale: float = 1.0) -> UInt8:
 @pytest.mark.parametrize(
     ("dx", "dy", "scale"), [(0, 0, 1), (3, -2, 1), (-6.5, 4.5, 1), (1, 1, 1.03), (14, 9, 1)]
 )
-def test_a_box_goes_along_with_its_pixels(dx: float, dy: float, scale: float) -> None:
+@pytest.mark.parametrize("side_px", [60, 100])  # followed at full size, and at half
+def test_a_box_goes_along_with_its_pixels(dx: float, dy: float, scale: float, side_px: int) -> None:
     gray = np.asarray(cv2.cvtColor(smooth(5), cv2.COLOR_RGB2GRAY), np.uint8)
-    box: Float32 = np.array([120, 90, 170, 150], np.float32)
-    step = follow(gray, moved(gray, dx, dy, scale), box)
+    box: Float32 = np.array([120, 90, 110 + side_px, 90 + side_px], np.float32)
+    step = follow(Luma.of(gray), Luma.of(moved(gray, dx, dy, scale)), box)
     assert step is not None
     assert likeness(step.patch, patch(gray, box)) > 0.95
     there = box * scale + np.array([dx, dy, dx, dy])
@@ -100,12 +101,12 @@ def test_a_box_goes_along_with_its_pixels(dx: float, dy: float, scale: float) ->
 def test_a_box_is_lost_where_nothing_like_it_is() -> None:
     gray, other = (np.asarray(cv2.cvtColor(smooth(s), cv2.COLOR_RGB2GRAY), np.uint8) for s in (5, 6))
     box: Float32 = np.array([120, 90, 170, 150], np.float32)
-    step = follow(gray, other, box)
+    step = follow(Luma.of(gray), Luma.of(other), box)
     assert step is None or likeness(step.patch, patch(gray, box)) < 0.6
     flat = np.full_like(gray, 120)
-    assert follow(flat, flat, box) is None
+    assert follow(Luma.of(flat), Luma.of(flat), box) is None
     outside: Float32 = box + 1000
-    assert follow(gray, gray, outside) is None
+    assert follow(Luma.of(gray), Luma.of(gray), outside) is None
     assert likeness(patch(flat, box), patch(gray, box)) == 0
 
 

@@ -9,7 +9,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import av
 import pytest
 from PIL import Image
 
@@ -133,3 +135,55 @@ def test_ended_from_outside_there_is_no_half_copy(
     )
     assert json.loads(finished.stdout)[0]["is_analysed"] is False
     assert {path.name for path in out.iterdir()} == {"out.mp4"}
+
+
+@pytest.mark.slow
+def test_a_look_that_was_killed_goes_on_and_comes_to_the_same(
+    shared_data: Path, tmp_path: Path, models_dir: Path
+) -> None:
+    source = long_clip(
+        tmp_path / "in.mp4", [shared_data / "video" / f"{name}.mkv" for name in ("book", "sister")]
+    )
+    folders = {"ASSENT_MODELS_DIR": str(models_dir), "ASSENT_DATA_DIR": str(tmp_path / "data")}
+
+    def command(edit: str) -> list[str]:
+        files = [str(source), str(tmp_path / "out.mp4"), "--edit", str(tmp_path / edit)]
+        return [sys.executable, "-m", "assent", "redact", *files, "--dry-run", "--json"]
+
+    def finished(edit: str) -> dict[str, Any]:
+        done = subprocess.run(
+            command(edit), env={**os.environ, **folders}, capture_output=True, text=True, check=True
+        )
+        [told] = json.loads(done.stdout)
+        return dict(told)
+
+    look = tmp_path / ".out.mp4.assent-look.json"
+    with subprocess.Popen(
+        command("broken.json"), env={**os.environ, **folders}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        until = time.monotonic() + 240
+        while not look.exists() and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.05)
+        process.kill()
+        assert process.wait(60) == -signal.SIGKILL
+    assert look.exists()
+    assert not (tmp_path / "broken.json").exists()
+    told = finished("broken.json")
+    assert any("went on from" in note for note in told["notes"])
+    assert not look.exists()
+    assert not any("went on from" in note for note in finished("whole.json")["notes"])
+    assert (tmp_path / "broken.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
+
+
+def long_clip(path: Path, clips: list[Path]) -> Path:
+    """These clips one after the other, ten times: long enough that a look at them is kept before it is done."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=30)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 640, 480, "yuv420p", 4_000_000
+        for clip in clips * 10:
+            with av.open(str(clip)) as read:
+                for frame in read.decode(video=0):
+                    frame.pts = None
+                    container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path

@@ -278,6 +278,8 @@ def _analysed(
 
     try:
         analysis, notes = looked(begun)
+        if begun is not None and begun.times_s:
+            notes += (f"the look went on from {begun.times_s[-1]:.1f} s, where it had been broken off",)
     except StateUnusable:
         analysis, notes = looked(None)
     if kept is not None:

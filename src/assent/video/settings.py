@@ -11,7 +11,8 @@ class AnalysisSettings:
 
     Attributes:
         quick_px: longer side of the frequent look.
-        quick_every_s: seconds between two of them.
+        quick_every_s: seconds between two of them; less than ``lead_s``, so that a face that came since the last look
+            is covered from there on even where it cannot be followed back.
         full_px: longer side of the closer look, which finds smaller faces and takes the quick one's turn.
         full_every_s: seconds between two of them.
         fine_px: longer side of the closest look, for clips larger than ``full_px``; in tiles.
@@ -32,9 +33,9 @@ class AnalysisSettings:
     """
 
     quick_px: int = 320
-    quick_every_s: float = 0.16
+    quick_every_s: float = 0.24
     full_px: int = 640
-    full_every_s: float = 1.0
+    full_every_s: float = 2.0
     fine_px: int = 1280
     fine_every_s: float = 2.0
     busy_change: float = 8.0
@@ -44,7 +45,7 @@ class AnalysisSettings:
     work_px: int = 640
     back_s: float = 2.0
     hold_s: float = 0.5
-    lead_s: float = 0.25
+    lead_s: float = 0.3
     max_gap_s: float = 1.0
     max_unseen_s: float = 2.0
     max_samples: int = 8

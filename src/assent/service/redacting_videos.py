@@ -241,10 +241,9 @@ def _analysed(
     from assent.video.analysis import analyse
     from assent.video.reading import ClipReader
     from assent.video.resuming import StateUnusable
-    from assent.video.settings import AnalysisSettings
+    from assent.video.settings import HIDE_ALL, AnalysisSettings
 
-    # Where nobody is searched for, no face is kept to be embedded, not even in memory.
-    settings = AnalysisSettings() if asked.collection is not None else AnalysisSettings(max_samples=0)
+    settings = AnalysisSettings() if asked.collection is not None else HIDE_ALL
     kept = None
     if looks is not None:
         kept = LookFile(

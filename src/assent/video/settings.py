@@ -33,9 +33,9 @@ class AnalysisSettings:
     """
 
     quick_px: int = 320
-    quick_every_s: float = 0.24
+    quick_every_s: float = 0.16
     full_px: int = 640
-    full_every_s: float = 2.0
+    full_every_s: float = 1.0
     fine_px: int = 1280
     fine_every_s: float = 2.0
     busy_change: float = 8.0
@@ -50,3 +50,7 @@ class AnalysisSettings:
     max_unseen_s: float = 2.0
     max_samples: int = 8
     sample_bytes: int = 120_000_000
+
+
+HIDE_ALL = AnalysisSettings(quick_every_s=0.24, full_every_s=2.0, max_samples=0)
+"""Where nobody is to be recognised: no face is kept to be embedded, not even in memory, and fewer looks will do."""

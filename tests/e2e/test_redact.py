@@ -183,7 +183,7 @@ def long_clip(path: Path, clips: list[Path]) -> Path:
         for clip in clips * 10:
             with av.open(str(clip)) as read:
                 for frame in read.decode(video=0):
-                    frame.pts = None
-                    container.mux(stream.encode(frame))
+                    image_rgb = frame.to_ndarray(format="rgb24")
+                    container.mux(stream.encode(av.VideoFrame.from_ndarray(image_rgb, "rgb24")))
         container.mux(stream.encode())
     return path

@@ -326,13 +326,16 @@ def _best(
     segments: Sequence[Segment], near: Sequence[Near], probe: Float32, *, limit: int, min_score: float
 ) -> tuple[Hit, ...]:
     """The hits of one probe, from what is near it in each segment; only what may be one is read."""
-    found = [
-        segment.found(part.rows)
+    wanted = [
+        (segment, part.rows)
         for segment, part in zip(segments, best_of(near, limit), strict=True)
         if len(part.rows)
     ]
-    if not found:
+    if not wanted:
         return ()
+    for segment, rows in wanted:
+        segment.announce(rows)
+    found = [segment.found(rows) for segment, rows in wanted]
     keys = np.concatenate([part.keys for part in found])
     templates = np.concatenate([part.templates for part in found])
     return ranked(keys, templates, probe, limit=limit, min_score=min_score)

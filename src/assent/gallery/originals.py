@@ -25,6 +25,10 @@ _BLOCK_BYTES = 16
 class Originals(Protocol):
     """Templates by row."""
 
+    def announce(self, rows: Int64) -> None:
+        """Say which rows are read next, so that they are fetched at once and not one after the other."""
+        ...
+
     def read(self, rows: Int64) -> Float32:
         """(len(rows), dim) float32."""
         ...
@@ -39,6 +43,9 @@ class MemoryOriginals:
 
     def __init__(self, templates: Float32) -> None:
         self._templates = np.array(templates, np.float32)
+
+    def announce(self, rows: Int64) -> None:
+        """Nothing is to fetch."""
 
     def read(self, rows: Int64) -> Float32:
         """See ``Originals.read``."""
@@ -71,10 +78,19 @@ class FileOriginals:
             view = memoryview(self._crypt(0, padded.tobytes()))
             while view:
                 view = view[self._file.write(view) :]
+            # rows are read here and there: what lies behind one is not worth the memory
+            _advise(self._file.fileno(), 0, 0, "POSIX_FADV_RANDOM")
         except OSError as error:
             raise IndexUnavailable(
                 f"cannot keep templates in {folder}: {error.strerror or error}; make room there"
             ) from error
+
+    def announce(self, rows: Int64) -> None:
+        """See ``Originals.announce``."""
+        for _, first, count in _runs(rows):
+            _advise(
+                self._file.fileno(), first * self._row_bytes, count * self._row_bytes, "POSIX_FADV_WILLNEED"
+            )
 
     def read(self, rows: Int64) -> Float32:
         """See ``Originals.read``."""
@@ -97,6 +113,12 @@ class FileOriginals:
     def _crypt(self, first_row: int, data: bytes) -> bytes:
         counter = (first_row * self._row_bytes // _BLOCK_BYTES).to_bytes(_BLOCK_BYTES, "big")
         return Cipher(algorithms.AES(self._key), modes.CTR(counter)).encryptor().update(data)
+
+
+def _advise(file: int, offset: int, length: int, advice: str) -> None:
+    """Tell the operating system, where it can be told."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(file, offset, length, getattr(os, advice))
 
 
 def _runs(rows: Int64) -> Sequence[tuple[int, int, int]]:

@@ -180,6 +180,9 @@ class OpenSegment:
             found.append(best_of([Near(rows, scores[rows], SCORE_ERROR)], limit)[0])
         return found
 
+    def announce(self, rows: Int64) -> None:
+        """Nothing is to fetch."""
+
     def found(self, rows: Int64) -> Found:
         """The templates of rows, but of those that ended meanwhile."""
         return self.live(rows, -math.inf)
@@ -313,6 +316,10 @@ class CodedSegment:
             self._scored(probe, np.sort(rows[rows >= 0]), limit, min_score)
             for probe, rows in zip(probes, nearest, strict=True)
         ]
+
+    def announce(self, rows: Int64) -> None:
+        """Say that ``found`` is asked of these rows next."""
+        self._originals.announce(rows)
 
     def found(self, rows: Int64) -> Found:
         """The templates of rows, but of those that ended meanwhile."""

@@ -119,7 +119,7 @@ def is_available(name: str) -> bool:
 
 
 _X264: Final = "partitions=i4x4:subme=1"
-"""Without these a third of the time goes into what hardly shows: dividing blocks further, and more exact motion."""
+"""Without these half of the time goes into what hardly shows: dividing blocks further, and more exact motion."""
 _LEVEL: Final = {Quality.HIGH: 0, Quality.MEDIUM: 1, Quality.LOW: 2}
 
 

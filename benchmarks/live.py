@@ -26,6 +26,7 @@ import av
 import cv2
 import numpy as np
 from av.video.stream import VideoStream
+from rich.progress import Progress
 
 from assent import Assent, Settings
 from assent.errors import FaceError
@@ -208,13 +209,13 @@ def write_clip(path: Path, images: list[UInt8], fps: int) -> Path:
     return path
 
 
-def scene(width: int, height: int, fps: int) -> list[UInt8]:
-    """A signer who is there for two seconds and gone for two, in a picture of that size with a sensor's noise."""
+def scene(width: int, height: int, fps: int, *, gone_s: int = 2) -> list[UInt8]:
+    """A signer who is there for two seconds and then gone, in a picture of that size with a sensor's noise."""
     frames = read_frames(VIDEO / "milk.mkv", fps=fps)
     background = np.full((height, width, 3), 170, np.uint8)
     noise = np.random.default_rng(1)
     made = []
-    for frame in [*frames, *([None] * 2 * fps)]:
+    for frame in [*frames, *([None] * gone_s * fps)]:
         image = background.copy()
         if frame is not None:
             ratio = height / frame.shape[0]
@@ -284,28 +285,42 @@ def streams(
         }
 
 
-def long(duration_s: float) -> dict[str, Any]:
-    """A loop as fast as it goes; memory four times a minute."""
+def long(duration_s: float, num_frames: int) -> dict[str, Any]:
+    """A loop as fast as it goes, somebody coming every twenty seconds of it: a busy door. Memory at each hundredth."""
     frames = read_frames(VIDEO / "bird.mkv")
     options = LiveOptions(
         has_preview=True, away_s=0.5, max_fps=10_000, look_px=320,
         source=SourceSettings(is_looped=True, is_paced=False),
     )  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder, place_of(frames) as assent:
-        clip = write_clip(Path(folder) / "scene.mkv", scene(640, 360, 12), 12)
+    with tempfile.TemporaryDirectory() as folder, place_of(frames, threads=1) as assent:
+        clip = write_clip(Path(folder) / "scene.mkv", scene(640, 360, 12, gone_s=18), 12)
         assent.warm_up()
         run = assent.live("here", source=str(clip), options=options)
         thread = threading.Thread(target=run.run)
+        began_s = time.monotonic()
         thread.start()
-        memory = []
-        for _ in range(max(2, int(duration_s / 15))):
-            time.sleep(15)
-            memory.append(round(rss_mb(), 1))
-        status = run.status()
+        memory: list[tuple[int, float]] = []  # frames so far, MB
+        with Progress() as shown:
+            task = shown.add_task("frames", total=num_frames)
+            while (
+                done := run.status().num_analysed
+            ) < num_frames and time.monotonic() - began_s < duration_s:
+                if done >= len(memory) * num_frames / 100:
+                    memory.append((done, round(rss_mb(), 1)))
+                shown.update(task, completed=done)
+                time.sleep(1.0)
+            status = run.status()
+        memory.append((status.num_analysed, round(rss_mb(), 1)))
         run.stop()
         thread.join()
         log = len(assent.log())
-    return {"frames": status.num_analysed, "duration_s": duration_s, "rss_mb": memory, "log_entries": log}
+    return {
+        "frames": status.num_analysed,
+        "hours_at_12_fps": round(status.num_analysed / 12 / 3600, 2),
+        "duration_s": round(time.monotonic() - began_s),
+        "rss_mb": memory,
+        "log_entries": log,
+    }
 
 
 def rss_mb() -> float:
@@ -319,9 +334,12 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", default=["naming", "latency", "four", "long"])
     parts: dict[str, Callable[[], dict[str, Any]]] = {"latency": latency, "four": four}
     parser.add_argument("--choices", type=int, nargs=2, default=[0, 10], help="of who is enrolled: from, to")
-    parser.add_argument("--long-s", type=float, default=240.0, help="how long the long loop runs, seconds")
+    parser.add_argument("--long-s", type=float, default=240.0, help="the long loop at most, seconds")
+    parser.add_argument(
+        "--long-frames", type=int, default=24 * 3600 * 12, help="the long loop at most: a day at 12/s"
+    )
     given = parser.parse_args()
-    parts |= {"naming": lambda: naming(*given.choices), "long": lambda: long(given.long_s)}
+    parts |= {"naming": lambda: naming(*given.choices), "long": lambda: long(given.long_s, given.long_frames)}
     found: dict[str, Any] = {"machine": machine()}
     for name in given.parts:
         found[name] = parts[name]()

@@ -19,6 +19,8 @@ from assent.video.trails import widened
 
 OTHER_LIKENESS: Final = 0.3  # below both of these it is another face, however smoothly it was followed
 OTHER_COLOURS: Final = 0.65
+_NEIGHBOURS: Final = np.asarray(np.roll(np.eye(8), 1, 0) + np.roll(np.eye(8), -1, 0), np.float32)
+"""Adds up, along an axis of eight, what lies beside each, the last being beside the first."""
 _SHIFTS: Final = (-0.12, 0.0, 0.12)
 LEAST_LIKENESS: Final = 0.6  # of the patch, at the best of nine places
 LEAST_COLOURS: Final = 0.84  # share of colours in common
@@ -37,8 +39,10 @@ def colours(small_rgb: UInt8, box_xyxy: Float32) -> Float32:
         return np.zeros(512, np.float32)
     part = cv2.resize(small_rgb[y0:y1, x0:x1], (24, 24), interpolation=cv2.INTER_AREA)
     counts = cv2.calcHist([part], [0, 1, 2], None, [8, 8, 8], [0, 256, 0, 256, 0, 256])
-    counts = counts + 0.5 * sum(np.roll(counts, s, axis) for axis in range(3) for s in (-1, 1))
-    return np.asarray(counts.ravel() / counts.sum(), np.float32)
+    blended = counts + 0.5 * (
+        _NEIGHBOURS @ counts + counts @ _NEIGHBOURS + (_NEIGHBOURS @ counts.reshape(8, 64)).reshape(8, 8, 8)
+    )
+    return np.asarray(blended.ravel() / blended.sum(), np.float32)
 
 
 def is_same(model: Float32, model_colours: Float32, gray: UInt8, small_rgb: UInt8, box_xyxy: Float32) -> bool:

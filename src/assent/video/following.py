@@ -89,18 +89,23 @@ class _Window:
 
     def inside(self, box_xyxy: Float32) -> Float32:
         """A box in the cut-out's pixels."""
-        return np.asarray((box_xyxy - (self.x0, self.y0, self.x0, self.y0)) * self.ratio, np.float32)
+        return (box_xyxy - self._corner) * np.float32(self.ratio)
 
     def outside(self, box_xyxy: Float32) -> Float32:
         """A box of the cut-out in the picture's pixels."""
-        return np.asarray(box_xyxy / self.ratio + (self.x0, self.y0, self.x0, self.y0), np.float32)
+        return box_xyxy / np.float32(self.ratio) + self._corner
+
+    @property
+    def _corner(self) -> Float32:
+        return np.array([self.x0, self.y0, self.x0, self.y0], np.float32)
 
 
 def patch(gray: UInt8, box_xyxy: Float32) -> Float32:
     """What a face looks like, in little: (20, 16) float32 of mean 0 and length 1; zeros where it is flat."""
-    left, top, right, bottom = box_xyxy
-    scale = np.array([(right - left) / _PATCH_WH[0], (bottom - top) / _PATCH_WH[1]], np.float32)
-    matrix = np.array([[scale[0], 0, left], [0, scale[1], top]], np.float32)
+    left, top, right, bottom = box_xyxy.tolist()
+    matrix = np.array(
+        [[(right - left) / _PATCH_WH[0], 0, left], [0, (bottom - top) / _PATCH_WH[1], top]], np.float32
+    )
     small = cv2.warpAffine(
         gray,
         matrix,
@@ -128,7 +133,9 @@ def follow(before: Luma, after: Luma, box_xyxy: Float32) -> Step | None:
     """
     if 0.5 * float((box_xyxy[2:] - box_xyxy[:2]).max()) >= _FACE_PX:
         # the cut-out is reduced further anyway: from the half it takes a quarter of the time
-        to_half = np.tile(np.array(before.half.shape[::-1]) / before.full.shape[::-1], 2)
+        (height, width), (full_height, full_width) = before.half.shape, before.full.shape
+        x, y = width / full_width, height / full_height
+        to_half = np.array([x, y, x, y])
         moved = _moved(before.half, after.half, np.asarray(box_xyxy * to_half, np.float32))
         moved = None if moved is None else np.asarray(moved / to_half, np.float32)
     else:
@@ -152,16 +159,21 @@ def _moved(before: UInt8, after: UInt8, box_xyxy: Float32) -> Float32 | None:
 def _window(shape: tuple[int, ...], box_xyxy: Float32) -> _Window | None:
     """The cut-out around a box; None where less than a fifth of the box lies in the picture."""
     height, width = shape
-    sides = box_xyxy[2:] - box_xyxy[:2]
-    if not np.isfinite(box_xyxy).all() or sides.min() < 2:
+    left, top, right, bottom = box_xyxy.tolist()  # plain numbers: four are too few for NumPy to be quick about
+    across, down = right - left, bottom - top
+    if not (min(across, down) >= 2 and math.isfinite(across) and math.isfinite(down)):
         return None
-    low = np.clip(box_xyxy[:2], 0, (width, height))
-    high = np.clip(box_xyxy[2:], 0, (width, height))
-    if float(np.prod(high - low)) < 0.2 * float(np.prod(sides)):
+    seen_across = min(right, width) - max(left, 0.0)
+    seen_down = min(bottom, height) - max(top, 0.0)
+    if min(seen_across, seen_down) <= 0 or seen_across * seen_down < 0.2 * across * down:
         return None
-    x0, y0 = np.floor(np.maximum(box_xyxy[:2] - sides * _AROUND, 0)).astype(int)
-    x1, y1 = np.ceil(np.minimum(box_xyxy[2:] + sides * _AROUND, (width, height))).astype(int)
-    return _Window(int(x0), int(y0), int(x1), int(y1), min(_MAX_ENLARGED, _FACE_PX / float(sides.max())))
+    return _Window(
+        math.floor(max(left - across * _AROUND, 0.0)),
+        math.floor(max(top - down * _AROUND, 0.0)),
+        math.ceil(min(right + across * _AROUND, width)),
+        math.ceil(min(bottom + down * _AROUND, height)),
+        min(_MAX_ENLARGED, _FACE_PX / max(across, down)),
+    )
 
 
 def _moved_by_points(here: UInt8, there: UInt8, box: Float32) -> Float32 | None:

@@ -42,7 +42,8 @@ class Picture:
         """Factors (4,) from the frame's pixels to the working picture's, for boxes."""
         height, width = self.image_rgb.shape[:2]
         small_height, small_width = self.gray.shape
-        return np.tile(np.array([small_width / width, small_height / height], np.float32), 2)
+        x, y = small_width / width, small_height / height
+        return np.array([x, y, x, y], np.float32)
 
     def without_frame(self) -> Picture:
         """The working picture alone, for following backwards: a frame takes many times its memory."""

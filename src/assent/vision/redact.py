@@ -86,8 +86,10 @@ def covered_pixels(boxes_xyxy: Float32, *, margin: float, width_px: int, height_
     grown = np.asarray(grow_boxes(boxes, margin=margin), np.float64)
     low = np.floor(grown[:, :2])
     high = np.maximum(np.ceil(grown[:, 2:]), low + 1)
-    limits = np.array([width_px, height_px], np.float64)
-    return np.concatenate([np.clip(low, 0, limits), np.clip(high, 0, limits)], axis=1).astype(np.int64)
+    limits = np.array([width_px, height_px, width_px, height_px], np.float64)
+    # ``np.clip`` takes twice as long as both of these, for the one or two boxes of a frame
+    inside = np.minimum(np.maximum(np.concatenate([low, high], axis=1), 0), limits)
+    return np.asarray(inside, np.int64)
 
 
 def veil_cells(width: int, height: int, cell_px: Float32) -> tuple[int, int]:

@@ -69,6 +69,7 @@ def memory_needed(num_templates: int, dim: int, *, key_chars: int = 36, in_memor
         key_chars: of the longest key, bytes.
         in_memory: whether the templates themselves are in memory, too.
     """
+    # short codes with row and cell, eight bits an axis, the key, its filter, end of consent and whether it is held
     kept = num_templates * (dim // 4 + 10 + dim + key_chars + 4 + 9 + (4 * dim if in_memory else 0))
     coding = min(num_templates, MAX_ROWS) * dim * 12
     return kept + coding
@@ -343,5 +344,6 @@ def _best(
 
 def _gone_meanwhile(made: CodedSegment, before: Sequence[Segment]) -> Int64:
     keys = made.held_keys()
-    gone = keys[~are_held(before, keys)]
-    return made.rows_of(gone, fingerprints(gone))
+    prints = fingerprints(keys)
+    gone = ~are_held(before, keys, prints)
+    return made.rows_of(keys[gone], prints[gone])

@@ -17,8 +17,9 @@ from typing import Protocol
 import numpy as np
 
 from assent.errors import IndexUnavailable
+from assent.gallery.held_keys import HeldKeys
 from assent.gallery.index import SCORE_ERROR, Keys, Rows, begin_with, held_twice, not_held
-from assent.gallery.key_filter import KeyFilter, fingerprints
+from assent.gallery.key_filter import fingerprints
 from assent.gallery.originals import FileOriginals, MemoryOriginals, Originals
 from assent.gallery.short_codes import Effort, ShortCodes
 from assent.types import Bool, Float32, Float64, Int64, UInt8, UInt64
@@ -221,12 +222,9 @@ class CodedSegment:
 
     def __init__(self, rows: Rows, folder: Path | None) -> None:
         order = np.argsort(rows.keys)
-        self._keys = rows.keys[order]
-        self._filter = KeyFilter(self._keys)
+        self._whose = HeldKeys(rows.keys[order])
         templates = np.ascontiguousarray(rows.templates[order])
         self._live = LiveRows(rows.expires_s[order].copy())
-        self._held = np.ones(len(order), np.bool_)
-        self._num_held = len(order)
         self._short = ShortCodes(templates)
         self._code_bytes(templates)
         self._originals: Originals = (
@@ -234,17 +232,17 @@ class CodedSegment:
         )
 
     def __len__(self) -> int:
-        return self._num_held
+        return len(self._whose)
 
     @property
     def num_rows(self) -> int:
         """Rows, with those that are gone."""
-        return len(self._keys)
+        return len(self._whose.keys)
 
     @property
     def memory_bytes(self) -> int:
         """What it takes, without the templates themselves."""
-        kept = self._codes.nbytes + self._keys.nbytes + self._filter.memory_bytes + 9 * self.num_rows
+        kept = self._codes.nbytes + self._whose.memory_bytes + self._live.expires_s.nbytes
         return self._short.memory_bytes + kept
 
     @property
@@ -254,13 +252,7 @@ class CodedSegment:
 
     def rows_of(self, keys: Keys, prints: UInt64) -> Int64:
         """(N,) the row of each key, -1 where it is not held here."""
-        rows = np.full(len(keys), -1, np.int64)
-        asked = np.flatnonzero(self._filter.may_hold(prints))
-        if len(asked):
-            wanted = keys[asked]
-            at = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
-            rows[asked] = np.where((self._keys[at] == wanted) & self._held[at], at, -1)
-        return rows
+        return self._whose.rows_of(keys, prints)
 
     def num_live(self, now_s: float) -> int:
         """How many may be returned."""
@@ -268,8 +260,7 @@ class CodedSegment:
 
     def end(self, rows: Int64) -> None:
         """Drop rows; what was there is overwritten, short codes too."""
-        self._num_held -= int(np.count_nonzero(self._held[rows]))
-        self._held[rows] = False
+        self._whose.end(rows)
         self._live.end(rows)
         self._codes[rows] = 0
         self._short.overwrite(rows)
@@ -277,25 +268,25 @@ class CodedSegment:
 
     def held(self, part: slice = slice(None)) -> Rows:
         """What is held, by key."""
-        at, templates = self._whole(np.flatnonzero(self._held[part]) + (part.start or 0))
-        return Rows(self._keys[at], templates, self._live.expires_s[at])
+        at, templates = self._whole(np.flatnonzero(self._whose.held[part]) + (part.start or 0))
+        return Rows(self._whose.keys[at], templates, self._live.expires_s[at])
 
     def _whole(self, rows: Int64) -> tuple[Int64, Float32]:
         """These rows and their templates, but of those that ended while they were read."""
         templates = self._originals.read(rows)
         # ``end`` marks a row before it overwrites it
-        kept = self._held[rows]
+        kept = self._whose.held[rows]
         return (rows, templates) if kept.all() else (rows[kept], templates[kept])
 
     def batches(self, prefix: str) -> Iterator[Rows]:
         """What is held under keys that begin so, some thousands at a time."""
-        wanted = begin_with(self._keys, prefix)
+        wanted = begin_with(self._whose.keys, prefix)
         for start in range(wanted.start, wanted.stop, _ROWS_AT_ONCE):
             yield self.held(slice(start, min(start + _ROWS_AT_ONCE, wanted.stop)))
 
     def held_keys(self) -> Keys:
         """The keys of what is held, in order."""
-        return self._keys[self._held]
+        return self._whose.keys[self._whose.held]
 
     def near(self, probes: Float32, limit: int, min_score: float, now_s: float, effort: Effort) -> list[Near]:
         """What may be among the best ``limit``, for each probe."""
@@ -324,7 +315,7 @@ class CodedSegment:
     def found(self, rows: Int64) -> Found:
         """The templates of rows, but of those that ended meanwhile."""
         at, templates = self._whole(rows)
-        return Found(self._keys[at], templates)
+        return Found(self._whose.keys[at], templates)
 
     def short_codes(self, rows: Int64) -> UInt8:
         """(len(rows), B) the short codes of rows, as they are now."""
@@ -333,7 +324,7 @@ class CodedSegment:
     def check(self) -> None:
         """Whether codes and templates agree. Raises ``IndexUnavailable``."""
         for start in range(0, self.num_rows, 65536):
-            held = np.flatnonzero(self._held[start : start + 65536]) + start
+            held = np.flatnonzero(self._whose.held[start : start + 65536]) + start
             codes = self._codes[held]
             at, templates = self._whole(held)
             error = templates - self._short.mean - codes[np.searchsorted(held, at)] * self._step - self._low
@@ -419,9 +410,10 @@ def rows_in(segments: Sequence[Holding], keys: Keys) -> list[Int64]:
     return [rows[rows >= 0] for rows in places]
 
 
-def are_held(segments: Sequence[Holding], keys: Keys) -> Bool:
-    """(N,) whether any of these holds each key."""
-    prints, held = fingerprints(keys), np.zeros(len(keys), np.bool_)
+def are_held(segments: Sequence[Holding], keys: Keys, prints: UInt64 | None = None) -> Bool:
+    """(N,) whether any of these holds each key; ``prints`` are their ``fingerprints``, where known."""
+    prints = fingerprints(keys) if prints is None else prints
+    held = np.zeros(len(keys), np.bool_)
     for segment in segments:
         held |= segment.rows_of(keys, prints) >= 0
     return held

@@ -159,7 +159,8 @@ def _moved(before: UInt8, after: UInt8, box_xyxy: Float32) -> Float32 | None:
 def _window(shape: tuple[int, ...], box_xyxy: Float32) -> _Window | None:
     """The cut-out around a box; None where less than a fifth of the box lies in the picture."""
     height, width = shape
-    left, top, right, bottom = box_xyxy.tolist()  # plain numbers: four are too few for NumPy to be quick about
+    # plain numbers: of four NumPy is no quicker
+    left, top, right, bottom = box_xyxy.tolist()
     across, down = right - left, bottom - top
     if not (min(across, down) >= 2 and math.isfinite(across) and math.isfinite(down)):
         return None

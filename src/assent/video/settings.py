@@ -11,7 +11,7 @@ class AnalysisSettings:
 
     Attributes:
         quick_px: longer side of the frequent look.
-        quick_every_s: seconds between two of them; less than ``lead_s``, so that a face that came since the last look
+        quick_every_s: seconds between two of them; at most ``lead_s``, so that a face that came since the last look
             is covered from there on even where it cannot be followed back.
         full_px: longer side of the closer look, which finds smaller faces and takes the quick one's turn.
         full_every_s: seconds between two of them.

@@ -227,6 +227,7 @@ def listener(statuses: list[int]) -> Iterator[tuple[str, list[Any]]]:
             pass
 
     server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    server.socket.settimeout(1.0)  # a client gone between being seen and being accepted is not waited for
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

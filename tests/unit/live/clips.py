@@ -113,6 +113,7 @@ def http_server(answer: Callable[[socket.socket, int], None]) -> Iterator[str]:
     try:
         yield f"http://user:hush@127.0.0.1:{listening.getsockname()[1]}/live.ts"
     finally:
+        listening.shutdown(socket.SHUT_RDWR)  # to close it would not wake who waits in it
         listening.close()
         for connection in opened:
             connection.close()

@@ -62,6 +62,8 @@ class FileServer:
             )
             self._scheme, self._host = "https", "localhost"
         self._http.daemon_threads = False
+        # who hangs up between being seen and being accepted would be waited for without end
+        self._http.socket.settimeout(1.0)
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
 
     def __enter__(self) -> FileServer:

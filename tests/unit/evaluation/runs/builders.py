@@ -196,6 +196,7 @@ def serving(stub: RekognitionStub) -> Iterator[RekognitionStub]:
             """A client that was killed hangs up; that is nothing to print."""
 
     server = Server(("127.0.0.1", 0), Handler)
+    server.socket.settimeout(1.0)  # a client killed between being seen and being accepted is not waited for
     stub.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()

@@ -79,7 +79,7 @@ def main(argv: Sequence[str]) -> int:
     engine = FaceEngine.open(ModelStore(MODELS_DIR), threads=0)
     engine.warm_up()
     if options.part == "long":
-        results["long"] = {"machine": facts, **measure_long(engine, VIDEOS, options.minutes)}
+        results["long"] = {"machine": facts, **measure_long(VIDEOS, options.minutes)}
     if options.part in ("keep", "all"):
         results["keep"] = {"machine": facts, **measure_keep(engine, VIDEOS)}
     _sides(options, engine, results, facts)

@@ -41,6 +41,11 @@ def kept_path(ctx: Context, job_id: str, name: str) -> Path:
     return ctx.settings.jobs_path / f"{job_id}.{name}.kept"
 
 
+def look_path(ctx: Context, job_id: str) -> Path:
+    """Where what is known of a job's video lies, sealed, while it is looked at."""
+    return ctx.settings.jobs_path / f"{job_id}.look"
+
+
 def scratch_path(ctx: Context, job_id: str, worker: str) -> Path:
     """The folder that a worker uses while it does a job: what is in it is not sealed."""
     return ctx.settings.jobs_path / f"{job_id}.{worker}.work"
@@ -52,11 +57,14 @@ def tidy(ctx: Context) -> None:
     if not folder.is_dir():
         return
     with ctx.records.reading() as tx:
-        needed = tx.job_files()
+        needed, is_open = tx.job_files(), tx.open_jobs()
     for path in folder.iterdir():
         if path.suffix == ".work":
             if _is_abandoned(path):
                 shutil.rmtree(path, ignore_errors=True)
+        elif path.suffix == ".look":
+            if path.stem not in is_open:
+                path.unlink(missing_ok=True)
         elif path.suffix in (".in", ".out", ".kept", ".part") and _is_needless(path, needed):
             path.unlink(missing_ok=True)
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from assent.errors import ConsentError
 from assent.service.context import Context
+from assent.service.looks import LookPlace
 from assent.service.redacting import Redaction
 from assent.service.redacting_videos import redact_video
 from assent.service.segmenting import BlackFrames, segments
@@ -35,6 +36,7 @@ class JobTask:
         video: a file that can be read while the function runs; it has no name that means anything.
         options: what was asked for, as it was submitted.
         folder: an empty folder of its own, for an output; what is left there is destroyed.
+        look: where what is known of the video lies, sealed, while it is looked at; the next worker goes on from there.
         progress: to be told how far it is.
         stop: to be called often; raises where the job is cancelled, or no longer this worker's.
     """
@@ -43,6 +45,7 @@ class JobTask:
     video: Path
     options: JsonObject
     folder: Path
+    look: LookPlace
     progress: Progress
     stop: Callable[[], None]
 
@@ -88,6 +91,7 @@ def _timeline(ctx: Context, task: JobTask) -> JobYield:
         collection=task.options["collection"],
         purpose=task.options["purpose"],
         threshold=task.options.get("threshold"),
+        look=task.look,
         progress=task.progress,
         stop=task.stop,
     )
@@ -105,7 +109,8 @@ def _redaction(ctx: Context, task: JobTask) -> JobYield:
 
 
 def _faces(ctx: Context, task: JobTask) -> JobYield:
-    return JobYield(watch_faces(ctx, task.video, progress=task.progress, stop=task.stop).to_json())
+    found = watch_faces(ctx, task.video, look=task.look, progress=task.progress, stop=task.stop)
+    return JobYield(found.to_json())
 
 
 def _segments(ctx: Context, task: JobTask) -> JobYield:
@@ -143,7 +148,9 @@ def _redact(ctx: Context, task: JobTask) -> JobYield:
         task.progress(done_s + (total_s or 0.0), None if total_s is None else 2 * total_s)
 
     for attempt in range(_REDACT_ATTEMPTS):
-        done = redact_video(ctx, task.video, target, asked, looking=looking, writing=writing, stop=task.stop)
+        done = redact_video(
+            ctx, task.video, target, asked, look=task.look, looking=looking, writing=writing, stop=task.stop
+        )
         try:
             matches = _pictured(ctx, options.get("purpose"), done.people)
         except ConsentError:

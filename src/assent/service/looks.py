@@ -1,4 +1,4 @@
-"""What is known of a video while it is looked at, in a file beside the copy, so that a killed run goes on from there.
+"""Looks through a video, and what is known of it meanwhile, in a file, so that what was killed goes on from there.
 
 Boxes, times and numbers; never a picture, a template, or anything that was computed of somebody's features.
 """
@@ -8,20 +8,25 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import av
 import cv2
 import numpy as np
 import onnxruntime
 
-from assent.errors import UsageError
+from assent.errors import StoreUnavailable, UsageError
 from assent.objects.whole import write_whole
+from assent.service.context import Context
 from assent.types import JsonObject
 from assent.version import __version__
 from assent.video.resuming import Begun, StateUnusable
 from assent.video.settings import AnalysisSettings
+
+if TYPE_CHECKING:
+    from assent.video.types import Analysis, ClipFacts, Progress
 
 FORMAT: Final = "assent-look-1"
 EVERY_S: Final = 10.0
@@ -29,11 +34,97 @@ EVERY_S: Final = 10.0
 _SHARE: Final = 50  # of the time between, that writing may take: a fiftieth
 
 
+def _as_it_is(data: bytes) -> bytes:
+    return data
+
+
+@dataclass(frozen=True, slots=True)
+class LookPlace:
+    """Where what is known of a video lies while it is looked at.
+
+    Attributes:
+        path: of the file.
+        seal: what is done to its bytes before they are written.
+        unseal: the reverse. Raises ``StoreUnavailable`` where they are not what was sealed.
+    """
+
+    path: Path
+    seal: Callable[[bytes], bytes] = _as_it_is
+    unseal: Callable[[bytes], bytes] = _as_it_is
+
+
+def look_through(
+    ctx: Context,
+    source: Path,
+    *,
+    settings: AnalysisSettings,
+    place: LookPlace | None = None,
+    sha256: str = "",
+    part: tuple[float, float | None] = (0.0, None),
+    threads: int = 0,
+    begin: Callable[[ClipFacts], None] | None = None,
+    progress: Progress | None = None,
+    stop: Callable[[], None] | None = None,
+) -> tuple[Analysis, tuple[str, ...]]:
+    """The tracks of a video, and notes; gone on with from what an earlier run left in ``place``.
+
+    Args:
+        ctx: the open data folder.
+        source: the video.
+        settings: of the look.
+        place: where what is known is kept meanwhile; None for nowhere. The file is left there.
+        sha256: of the video; only with a ``place``.
+        part: of the video, from and to, seconds.
+        threads: for decoding; 0 takes the machine's cores.
+        begin: told what the container says, before anything is looked at; what it raises ends the work.
+        progress: told now and then how far it is.
+        stop: called before each frame; what it raises ends the work.
+
+    Raises:
+        VideoError: the video cannot be read.
+    """
+    from assent.video.analysis import analyse
+    from assent.video.reading import ClipReader
+
+    kept = None
+    if place is not None:
+        digest = ctx.engine.model_digest
+        kept = LookFile(place, sha256=sha256, model_digest=digest, settings=settings, part=part)
+
+    def looked(begun: Begun | None) -> tuple[Analysis, tuple[str, ...]]:
+        max_pixels = ctx.settings.max_video_pixels
+        with ClipReader(
+            source, max_pixels=max_pixels, threads=threads, start_s=part[0], end_s=part[1]
+        ) as reader:
+            if begin is not None:
+                begin(reader.facts)
+            analysis = analyse(
+                reader.frames(only=begun, stop=stop),
+                reader.facts,
+                ctx.engine,
+                settings=settings,
+                progress=progress,
+                stop=stop,
+                begun=begun,
+                keeper=kept,
+            )
+            return analysis, reader.notes
+
+    begun = None if kept is None else kept.begun()
+    try:
+        analysis, notes = looked(begun)
+        if begun is not None and begun.times_s:
+            notes += (f"the look went on from {begun.times_s[-1]:.1f} s, where it had been broken off",)
+    except StateUnusable:
+        analysis, notes = looked(None)
+    return analysis, notes if kept is None else notes + kept.notes
+
+
 class LookFile:
     """The file of one look at one clip.
 
     Args:
-        path: where it lies.
+        place: where it lies.
         sha256: of the clip.
         model_digest: of the networks.
         settings: of the look.
@@ -42,14 +133,16 @@ class LookFile:
 
     def __init__(
         self,
-        path: Path,
+        place: LookPlace,
         *,
         sha256: str,
         model_digest: str,
         settings: AnalysisSettings,
         part: tuple[float, float | None],
     ) -> None:
-        self._path = path
+        import av
+
+        self._place = place
         # All that what comes out depends on: where any of it differs, the clip is looked at anew.
         self._head: JsonObject = {
             "format": FORMAT,
@@ -66,9 +159,9 @@ class LookFile:
     def begun(self) -> Begun | None:
         """What another run left; None where there is none, or of another clip, other wishes or versions."""
         try:
-            body = json.loads(self._path.read_bytes())
+            body = json.loads(self._place.unseal(self._place.path.read_bytes()))
             return Begun(body["state"]) if body["head"] == self._head else None
-        except (OSError, ValueError, KeyError, TypeError, StateUnusable):
+        except (OSError, ValueError, KeyError, TypeError, StateUnusable, StoreUnavailable):
             return None
 
     def is_due(self) -> bool:
@@ -80,7 +173,7 @@ class LookFile:
         began_s = time.monotonic()
         data = json.dumps({"head": self._head, "state": state}, allow_nan=False, separators=(",", ":"))
         try:
-            write_whole(self._path, data.encode(), overwrite=True)
+            write_whole(self._place.path, self._place.seal(data.encode()), overwrite=True)
         except UsageError as error:
             self.notes = (f"what was seen so far could not be kept: {error.message}",)
         now_s = time.monotonic()

@@ -28,8 +28,8 @@ from assent.service.watching import require_video_extra
 from assent.video.types import Rendering
 
 if TYPE_CHECKING:
-    from assent.video.resuming import Begun
-    from assent.video.types import Analysis, Progress
+    from assent.service.looks import LookPlace
+    from assent.video.types import Progress
 
 LOOK_NAME: Final = ".{name}.assent-look.json"
 """Where what is known so far lies while a video is looked at, so that a killed run goes on from there."""
@@ -72,6 +72,7 @@ def redact_video(
     asked: Redaction,
     *,
     edit: Path | None = None,
+    look: LookPlace | None = None,
     looking: Progress | None = None,
     writing: Progress | None = None,
     stop: Callable[[], None] | None = None,
@@ -86,6 +87,8 @@ def redact_video(
         asked: how.
         edit: a file of decisions. Where it is there, they are used, and the clip is not looked at again; else they are
             written there.
+        look: where what is known lies while the clip is looked at, which is the caller's to remove; None for a file
+            beside the copy, which goes when the look is done.
         looking: told how far the first pass is.
         writing: told how far the second is.
         stop: called before each frame; what it raises ends the work.
@@ -100,6 +103,7 @@ def redact_video(
         Forbidden, ConsentError, CalibrationError: see ``check_redaction``.
     """
     require_video_extra()
+    from assent.service.looks import LookPlace
     from assent.video.encoders import kind_of
     from assent.video.rendering import require_part
 
@@ -111,12 +115,12 @@ def redact_video(
     require_output(target, sources=sources, overwrite=asked.overwrite or asked.dry_run)
     work = edit or target.with_name(WORK_NAME.format(name=target.name))
     is_kept = edit is not None or not asked.dry_run
-    looks = work.with_name(LOOK_NAME.format(name=target.name)) if is_kept else None
+    beside = work.with_name(LOOK_NAME.format(name=target.name)) if is_kept and look is None else None
     decisions, notes, is_analysed = _decided(
         ctx,
         source,
         work,
-        looks,
+        look if beside is None else LookPlace(beside),
         asked,
         is_edit=edit is not None,
         looking=looking,
@@ -131,8 +135,8 @@ def redact_video(
         )
     if is_analysed and is_kept:
         write_decisions(work, decisions)
-    if looks is not None:
-        looks.unlink(missing_ok=True)
+    if beside is not None:
+        beside.unlink(missing_ok=True)
     rendering = None
     if not asked.dry_run:
         rendering = _rendered(ctx, source, target, asked, decisions, writing, stop, threads)
@@ -157,7 +161,7 @@ def _decided(
     ctx: Context,
     source: Path,
     work: Path,
-    looks: Path | None,
+    look: LookPlace | None,
     asked: Redaction,
     *,
     is_edit: bool,
@@ -177,7 +181,7 @@ def _decided(
             if is_edit:
                 raise
             # A file that another run left, of another clip or other wishes: looked at anew, and written over.
-    decisions, notes = _analysed(ctx, source, sha256, looks, asked, looking, stop, threads)
+    decisions, notes = _analysed(ctx, source, sha256, look, asked, looking, stop, threads)
     return decisions, notes, True
 
 
@@ -231,58 +235,26 @@ def _analysed(
     ctx: Context,
     source: Path,
     sha256: str,
-    looks: Path | None,
+    look: LookPlace | None,
     asked: Redaction,
     looking: Progress | None,
     stop: Callable[[], None] | None,
     threads: int,
 ) -> tuple[Decisions, tuple[str, ...]]:
-    from assent.service.looks import LookFile
-    from assent.video.analysis import analyse
-    from assent.video.reading import ClipReader
-    from assent.video.resuming import StateUnusable
+    from assent.service.looks import look_through
     from assent.video.settings import HIDE_ALL, AnalysisSettings
 
-    settings = AnalysisSettings() if asked.collection is not None else HIDE_ALL
-    kept = None
-    if looks is not None:
-        kept = LookFile(
-            looks,
-            sha256=sha256,
-            model_digest=ctx.engine.model_digest,
-            settings=settings,
-            part=(asked.start_s, asked.end_s),
-        )
-    begun = kept.begun() if kept is not None else None
-
-    def looked(begun: Begun | None) -> tuple[Analysis, tuple[str, ...]]:
-        with ClipReader(
-            source,
-            max_pixels=ctx.settings.max_video_pixels,
-            threads=threads,
-            start_s=asked.start_s,
-            end_s=asked.end_s,
-        ) as reader:
-            analysis = analyse(
-                reader.frames(only=begun, stop=stop),
-                reader.facts,
-                ctx.engine,
-                settings=settings,
-                progress=looking,
-                stop=stop,
-                begun=begun,
-                keeper=kept,
-            )
-            return analysis, reader.notes
-
-    try:
-        analysis, notes = looked(begun)
-        if begun is not None and begun.times_s:
-            notes += (f"the look went on from {begun.times_s[-1]:.1f} s, where it had been broken off",)
-    except StateUnusable:
-        analysis, notes = looked(None)
-    if kept is not None:
-        notes += kept.notes
+    analysis, notes = look_through(
+        ctx,
+        source,
+        settings=AnalysisSettings() if asked.collection is not None else HIDE_ALL,
+        place=look,
+        sha256=sha256,
+        part=(asked.start_s, asked.end_s),
+        threads=threads,
+        progress=looking,
+        stop=stop,
+    )
     if not analysis.num_frames:
         raise UsageError(
             f"there is no frame of {source.name} from {asked.start_s:g} s on; choose a part that it has (--from, --to)"

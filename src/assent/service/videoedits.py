@@ -221,7 +221,9 @@ def _looked(ctx: Context, task: JobTask) -> _Look:
     collection, purpose = options.get("collection"), str(options.get("purpose", ""))
     if collection is not None:
         check_search(ctx, collection=collection, purpose=purpose)
-    analysis = analysis_of(ctx, task.video, progress=_part(task.progress, 0.0, _LOOKING), stop=task.stop)
+    analysis = analysis_of(
+        ctx, task.video, look=task.look, progress=_part(task.progress, 0.0, _LOOKING), stop=task.stop
+    )
     result: TracksResult | None = None
     verdicts: Sequence[TrackDecision] = ()
     if collection is not None:

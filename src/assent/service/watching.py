@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assent.errors import UsageError, VideoTooLarge
 from assent.service.context import Context
@@ -18,6 +18,9 @@ from assent.service.videos import check_search, search_tracks
 from assent.store.access import Role
 from assent.types import JsonObject
 from assent.video.types import Analysis, Progress
+
+if TYPE_CHECKING:
+    from assent.service.looks import LookPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,7 @@ def watch(
     collection: str,
     purpose: str,
     threshold: float | None = None,
+    look: LookPlace | None = None,
     progress: Progress | None = None,
     stop: Callable[[], None] | None = None,
 ) -> Watched:
@@ -126,6 +130,7 @@ def watch(
         collection: the collection's name.
         purpose: what the search is for.
         threshold: see ``search_tracks``.
+        look: see ``analysis_of``.
         progress: told now and then how far it is.
         stop: called before each frame; what it raises ends it.
 
@@ -135,7 +140,7 @@ def watch(
         Forbidden, WrongPurpose, CalibrationError, UsageError: as for ``search_tracks``.
     """
     check_search(ctx, collection=collection, purpose=purpose)
-    analysis = analysis_of(ctx, path, progress=progress, stop=stop)
+    analysis = analysis_of(ctx, path, look=look, progress=progress, stop=stop)
     result = search_tracks(ctx, analysis, collection=collection, purpose=purpose, threshold=threshold)
     named = tuple(
         NamedTrack(track.index, candidate, track.is_confirmed)
@@ -157,9 +162,16 @@ def details_of(named: NamedTrack) -> JsonObject:
 
 
 def watch_faces(
-    ctx: Context, path: Path, *, progress: Progress | None = None, stop: Callable[[], None] | None = None
+    ctx: Context,
+    path: Path,
+    *,
+    look: LookPlace | None = None,
+    progress: Progress | None = None,
+    stop: Callable[[], None] | None = None,
 ) -> VideoFindings:
     """The faces of a video as tracks; nobody is searched for, and nothing is embedded.
+
+    ``look`` as for ``analysis_of``.
 
     Raises:
         NotFound: no such file.
@@ -167,13 +179,25 @@ def watch_faces(
         Forbidden: the caller is neither enroller nor searcher.
     """
     ctx.require(Role.ENROLLER, Role.SEARCHER)
-    return findings_of(analysis_of(ctx, path, progress=progress, stop=stop))
+    return findings_of(analysis_of(ctx, path, look=look, progress=progress, stop=stop))
 
 
 def analysis_of(
-    ctx: Context, path: Path, *, progress: Progress | None = None, stop: Callable[[], None] | None = None
+    ctx: Context,
+    path: Path,
+    *,
+    look: LookPlace | None = None,
+    progress: Progress | None = None,
+    stop: Callable[[], None] | None = None,
 ) -> Analysis:
     """The tracks of a video, within the limits of the settings.
+
+    Args:
+        ctx: the open data folder.
+        path: a file.
+        look: where what is known is kept meanwhile, and gone on with; None for nowhere.
+        progress: told now and then how far it is.
+        stop: called before each frame; what it raises ends it.
 
     Raises:
         NotFound: no such file.
@@ -183,18 +207,25 @@ def analysis_of(
     require_file(path)
     check_size(ctx, path)
     require_video_extra()
-    from assent.video.analysis import analyse
-    from assent.video.reading import ClipReader
+    from assent.service.decisions import digest_of
+    from assent.service.looks import look_through
+    from assent.video.settings import AnalysisSettings
 
-    with ClipReader(path, max_pixels=ctx.settings.max_video_pixels) as clip:
-        check_length(ctx, clip.facts.duration_s)
+    def told(done_s: float, total_s: float | None) -> None:
+        check_length(ctx, done_s)
+        if progress is not None:
+            progress(done_s, total_s)
 
-        def told(done_s: float, total_s: float | None) -> None:
-            check_length(ctx, done_s)
-            if progress is not None:
-                progress(done_s, total_s)
-
-        return analyse(clip.frames(), clip.facts, ctx.engine, progress=told, stop=stop)
+    return look_through(
+        ctx,
+        path,
+        settings=AnalysisSettings(),
+        place=look,
+        sha256="" if look is None else digest_of(path),
+        begin=lambda facts: check_length(ctx, facts.duration_s),
+        progress=told,
+        stop=stop,
+    )[0]
 
 
 def require_video_extra() -> None:

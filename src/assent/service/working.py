@@ -1,7 +1,7 @@
 """Working on jobs: take one on, renew its lease while it runs, keep what came of it, tell who wants to know.
 
-A worker may end at any moment and in any way. What it leaves behind is a lease that runs out, sealed files, and a
-folder that the next worker here destroys.
+A worker may end at any moment and in any way. What it leaves behind is a lease that runs out, sealed files, one of them
+with what it knew of the video, from which the next worker goes on, and a folder that the next worker here destroys.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -25,8 +26,9 @@ from assent.objects import ObjectStore, open_objects
 from assent.objects.base import path_of, unnamed_file
 from assent.service.access import acting_for
 from assent.service.context import Context
-from assent.service.jobfiles import MACHINE, output_path, scratch_path, tidy, upload_path
+from assent.service.jobfiles import MACHINE, look_path, output_path, scratch_path, tidy, upload_path
 from assent.service.jobkinds import KINDS, JobTask, JobYield
+from assent.service.looks import LookPlace
 from assent.store.jobvalues import JobDone, JobRecord, JobState
 from assent.store.sealedfiles import CHUNK_BYTES, seal_file, unsealed
 from assent.types import JsonObject
@@ -159,11 +161,12 @@ class Worker:
     def _do(self, job: JobRecord, lease: _Lease) -> JobYield:
         with self._ctx.records.reading() as tx:
             acting = acting_for(self._ctx, tx, key_id=job.key_id, actor=job.actor)
-            parameters = tx.job_parameters(job.id)
+            parameters, key = tx.job_parameters(job.id), tx.job_key(job.id)
+        look = LookPlace(look_path(self._ctx, job.id), partial(key.seal, "look"), partial(key.open, "look"))
         folder = self._scratch(job.id)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._video(job, parameters["video"]) as path:
-            task = JobTask(job.id, path, parameters["options"], folder, lease.tell, lease.check)
+            task = JobTask(job.id, path, parameters["options"], folder, look, lease.tell, lease.check)
             try:
                 return KINDS[job.kind].run(acting, task)
             except AssentError as error:

@@ -21,7 +21,7 @@ class JobEditReads(JobReads):
         if self.job(job_id).state is JobState.FAILED:
             return None
         sealed = self._job_column(job_id, jobs.c.sealed_result)
-        return None if sealed is None else zlib.decompress(self._job_key(job_id).open("result", sealed))
+        return None if sealed is None else zlib.decompress(self.job_key(job_id).open("result", sealed))
 
 
 class JobEdits(JobEditReads, JobWrites):
@@ -43,7 +43,7 @@ class JobEdits(JobEditReads, JobWrites):
             raise JobNotReady("this job has not succeeded; what it found can be changed when it has")
         dropped = self._connection.execute(sa.delete(job_outputs).where(job_outputs.c.job_id == job_id))
         self._has_destroyed |= dropped.rowcount > 0
-        sealed = self._job_key(job_id).seal("result", zlib.compress(result))
+        sealed = self.job_key(job_id).seal("result", zlib.compress(result))
         self._set(job_id, state=JobState.QUEUED, sealed_result=sealed, attempts=0, progress=0.0)
         self.append_log("video.edited", {"job": job_id, **log})
         return self.job(job_id)

@@ -59,7 +59,7 @@ class JobReads(GalleryReads):
     def job_parameters(self, job_id: str) -> JsonObject:
         """What was asked for. Raises ``NotFound``."""
         sealed = self._job_column(job_id, jobs.c.sealed_parameters)
-        found: JsonObject = json.loads(self._job_key(job_id).open("parameters", sealed))
+        found: JsonObject = json.loads(self.job_key(job_id).open("parameters", sealed))
         return found
 
     def job_result(self, job_id: str) -> bytes | None:
@@ -67,14 +67,14 @@ class JobReads(GalleryReads):
         if self.job(job_id).state is not JobState.SUCCEEDED:
             return None
         sealed = self._job_column(job_id, jobs.c.sealed_result)
-        return zlib.decompress(self._job_key(job_id).open("result", sealed))
+        return zlib.decompress(self.job_key(job_id).open("result", sealed))
 
     def job_message(self, job_id: str) -> str | None:
         """Why it failed, in words; None where it did not. Raises ``NotFound``."""
         if self.job(job_id).state is not JobState.FAILED:
             return None
         sealed = self._job_column(job_id, jobs.c.sealed_result)
-        return None if sealed is None else self._job_key(job_id).open("message", sealed).decode()
+        return None if sealed is None else self.job_key(job_id).open("message", sealed).decode()
 
     def job_matches(self, job_id: str) -> list[MatchRecord]:
         """Whom a result names and whose consent is live at this moment, by their refs."""
@@ -87,7 +87,7 @@ class JobReads(GalleryReads):
         rows = self._connection.execute(query).mappings().all()
         if not rows:
             return []
-        key = self._job_key(job_id)
+        key = self.job_key(job_id)
         return [
             MatchRecord(
                 person_ref=row["ref"],
@@ -123,7 +123,11 @@ class JobReads(GalleryReads):
             raise NotFound(
                 "this job has no output, or it is gone with the consent of somebody who was shown in it"
             )
-        return self._job_key(job_id).open("output-key", row["sealed_key"]), str(row["name"])
+        return self.job_key(job_id).open("output-key", row["sealed_key"]), str(row["name"])
+
+    def open_jobs(self) -> set[str]:
+        """The ids of the jobs that wait or run."""
+        return set(self._connection.execute(sa.select(jobs.c.id).where(jobs.c.state.in_(_OPEN))).scalars())
 
     def job_files(self) -> dict[str, tuple[bool, bool]]:
         """For each job, whether its upload and its output are still needed."""
@@ -151,7 +155,8 @@ class JobReads(GalleryReads):
         self.job(job_id)
         return self._connection.execute(sa.select(column).where(jobs.c.id == job_id)).scalar_one()
 
-    def _job_key(self, job_id: str) -> JobKey:
+    def job_key(self, job_id: str) -> JobKey:
+        """What seals all that is kept of it. Raises ``NotFound``."""
         return self._vault.job_key(job_id, self._job_column(job_id, jobs.c.wrapped_key))
 
 
@@ -282,7 +287,7 @@ class JobWrites(JobReads, GalleryWrites):
         """
         if not self._has(job_id, worker):
             return False
-        key = self._job_key(job_id)
+        key = self.job_key(job_id)
         live = [match for match in done.matches if self.consent(match.consent_id).is_live(self._now)]
         # those of an earlier rendering
         self._connection.execute(sa.delete(job_matches).where(job_matches.c.job_id == job_id))
@@ -385,7 +390,7 @@ class JobWrites(JobReads, GalleryWrites):
         self, job_id: str, state: JobState, error: str | None = None, message: str | None = None
     ) -> None:
         if message is not None:
-            self._set(job_id, sealed_result=self._job_key(job_id).seal("message", message.encode()))
+            self._set(job_id, sealed_result=self.job_key(job_id).seal("message", message.encode()))
         # rendered again or not, what was found is kept from its first end on
         ended_at = self.job(job_id).ended_at or self._now
         self._set(job_id, state=state, ended_at=ended_at, lease_until=None, error=error)

@@ -76,7 +76,7 @@ def analyse(
     frames = iter(frames)
     if begun is not None:
         damages = _restored(begun, tracker, frames, engine, settings)
-        times_s = begun.times_s
+        times_s = list(begun.times_s)
         if progress is not None and times_s:
             progress(times_s[-1], facts.duration_s)
     with ThreadPoolExecutor(1, thread_name_prefix="assent-looks") as pool:

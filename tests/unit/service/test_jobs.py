@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -23,11 +24,14 @@ from assent.errors import (
     WrongPurpose,
 )
 from assent.objects import FolderBuckets
+from assent.service import looks
 from assent.service.findings import VideoFindings
-from assent.service.jobfiles import output_path, upload_path
+from assent.service.jobfiles import look_path, output_path, upload_path
 from assent.service.jobkinds import KINDS, JobKind, JobTask, JobYield
-from assent.service.jobs import RepeatToken, StoredVideo
+from assent.service.jobs import JobAnswer, RepeatToken, StoredVideo
+from assent.service.working import Worker, _Lease
 from assent.store import JobState, NewMatch, Role
+from assent.vision.engine import FaceEngine
 from tests.promises.builders import num_numbers, walk
 
 from .conftest import PURPOSE
@@ -224,6 +228,99 @@ def test_a_worker_that_is_told_to_end_gives_its_job_back(assent: Assent, kind: C
     assent.worker().run(should_stop)
     assert (assent.jobs.get(job.id).state, assent.jobs.get(job.id).attempts) == (JobState.QUEUED, 0)
     assert upload_path(assent._ctx, job.id).exists()
+
+
+class _Lost(BaseException):
+    """The process ends here: nothing catches it."""
+
+
+def _lose(worker: Worker, monkeypatch: pytest.MonkeyPatch, look: Path, *, after: int) -> None:
+    """Let a worker take a job on, and end in the middle of the look, when something of it was kept."""
+    seen = []
+
+    def check(_: _Lease) -> None:
+        seen.append(look.exists())
+        if sum(seen) > after:
+            raise _Lost
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_Lease, "check", check)
+        patch.setattr(looks, "EVERY_S", 0.0)
+        patch.setattr(looks, "_SHARE", 0)
+        with pytest.raises(_Lost):
+            worker.work_once()
+
+
+def _looking(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Let a worker do a job; how often it looked for faces."""
+    asked: list[int] = []
+    look = FaceEngine.look
+
+    def counted(*args: Any, **named: Any) -> Any:
+        asked.append(1)
+        return look(*args, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FaceEngine, "look", counted)
+        assert worker.work_once()
+    return len(asked)
+
+
+def _without_search(answer: JobAnswer) -> Any:
+    """What was found, but for the number of the search."""
+    assert answer.findings is not None
+    found = json.loads(answer.findings.to_json())
+    found.pop("search", None)
+    return found
+
+
+@pytest.mark.parametrize("kind_of_job", ["timeline", "face-detection", "redact", "redact-others"])
+def test_a_look_whose_worker_was_lost_goes_on_and_comes_to_the_same(
+    club: Assent, short_clip: Path, monkeypatch: pytest.MonkeyPatch, clock: Any, kind_of_job: str
+) -> None:
+    options = {} if kind_of_job == "face-detection" else HERE
+
+    whole = club.jobs.submit(kind_of_job, short_clip.read_bytes(), options=options)
+    num_looks = _looking(club.worker(), monkeypatch)
+    job = club.jobs.submit(kind_of_job, short_clip.read_bytes(), options=options)
+    look = look_path(club._ctx, job.id)
+    _lose(club.worker(), monkeypatch, look, after=30)
+    assert club.jobs.get(job.id).state is JobState.RUNNING
+    assert b"times_s" not in look.read_bytes()
+    clock.advance(days=1 / 24)
+    assert 0 < _looking(club.worker(), monkeypatch) < num_looks
+    assert not look.exists()
+    first, second = club.jobs.answer(whole.id), club.jobs.answer(job.id)
+    assert (second.job.state, second.job.attempts) == (JobState.SUCCEEDED, 2)
+    if kind_of_job == "redact":
+        assert first.summary["notes"] == []
+        [note] = second.summary["notes"]
+        assert note.startswith("the look went on from 0.")
+        assert {**second.summary, "notes": []} == first.summary
+    else:
+        assert _without_search(second) == _without_search(first)
+    assert [(n.track, n.candidate.person) for n in second.named] == [
+        (n.track, n.candidate.person) for n in first.named
+    ]
+
+
+def test_what_was_left_of_a_look_goes_with_its_job(
+    club: Assent, short_clip: Path, monkeypatch: pytest.MonkeyPatch, clock: Any
+) -> None:
+    jobs, places = [], []
+    for _ in range(2):
+        jobs.append(club.jobs.submit("timeline", short_clip.read_bytes(), options=HERE))
+        places.append(look_path(club._ctx, jobs[-1].id))
+        _lose(club.worker(), monkeypatch, places[-1], after=10)
+    assert all(place.exists() for place in places)
+    club.jobs.cancel(jobs[0].id)
+    assert [place.exists() for place in places] == [False, True]
+    # damaged, or of another job: looked at anew
+    places[1].write_bytes(places[1].read_bytes()[:-1])
+    clock.advance(days=1 / 24)
+    assert club.worker().work_once()
+    assert club.jobs.get(jobs[1].id).state is JobState.SUCCEEDED
+    assert list(club.settings.jobs_path.iterdir()) == []
 
 
 def test_a_fault_fails_one_job_and_no_more(assent: Assent, kind: Callable[..., None]) -> None:

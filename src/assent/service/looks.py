@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 
 import cv2
 import numpy as np
-import onnxruntime
 
 from assent.errors import StoreUnavailable, UsageError
 from assent.objects.whole import write_whole
@@ -141,6 +140,7 @@ class LookFile:
         part: tuple[float, float | None],
     ) -> None:
         import av
+        import onnxruntime
 
         self._place = place
         # All that what comes out depends on: where any of it differs, the clip is looked at anew.

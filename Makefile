@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Models and photos fetched from the package index; never committed.
 export ASSENT_MODELS_DIR ?= $(CURDIR)/build/models
+# The suite starts some hundred processes: none compiles again what another has.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test test-slow install lint format bench bench-server bench-live bench-audit bench-index bench-milvus bench-video accuracy docs lock clean
 

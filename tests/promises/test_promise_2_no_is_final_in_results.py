@@ -9,7 +9,11 @@ import pytest
 
 from assent import Assent
 from assent.errors import NotFound
+from assent.service.redacting import Redaction
+from assent.service.redacting_videos import RedactedVideo
 from assent.store import JobState
+from assent.types import UInt8
+from assent.video.reading import frames
 from tests.promises.builders import PURPOSE, files_under
 
 HERE: dict[str, Any] = {"collection": "club", "purpose": PURPOSE}
@@ -54,6 +58,33 @@ def test_a_copy_that_shows_somebody_goes_with_their_consent(club: Assent, short_
     assert not club.jobs.answer(job.id).has_output
     with pytest.raises(NotFound):
         club.jobs.output(job.id)
+
+
+@pytest.mark.parametrize("asked", [Redaction(**HERE), Redaction()], ids=["the same words", "the file alone"])
+@pytest.mark.parametrize("leave", ["withdraw", "erase"])
+def test_decisions_that_lie_in_a_file_show_nobody_who_said_no_since(
+    club: Assent, short_clip: Path, tmp_path: Path, asked: Redaction, leave: str
+) -> None:
+    edit = tmp_path / "edit.json"
+
+    def copied(name: str, asked: Redaction) -> tuple[RedactedVideo, list[UInt8]]:
+        done = club.redact_video(short_clip, tmp_path / name, asked, edit=edit)
+        images = [frame.image_rgb for frame in frames(tmp_path / name) if frame.image_rgb is not None]
+        return done, images
+
+    before, shown = copied("before.mkv", Redaction(**HERE))
+    assert (before.num_shown, len(before.people)) == (1, 1)
+    if leave == "withdraw":
+        club.consents.withdraw(club.consents.list("ana")[0].id)
+    else:
+        club.people.erase("ana")
+    after, hidden = copied("after.mkv", asked)
+    assert (after.is_analysed, after.num_shown, after.people) == (False, 0, ())
+    assert any("consent" in note for note in after.notes)
+    [ana] = [track for track in after.decisions.tracks if track.reason == "consent-ended"]
+    left, top, right, bottom = (round(at) for at in ana.boxes_xyxy[7 - ana.first_frame])
+    face = [image[7][top:bottom, left:right].astype(float) for image in (shown, hidden)]
+    assert face[1].std() < 0.8 * face[0].std()
 
 
 def test_who_is_erased_is_gone_too(club: Assent, done: str) -> None:

@@ -38,6 +38,7 @@ def make_clip(
     subtitles: bool = False,
     chapters: bool = False,
     tags: dict[str, str] | None = None,
+    stream_tags: dict[str, str] | None = None,
     rotation_deg: int = 0,
     cover: bool = False,
     options: dict[str, str] | None = None,
@@ -59,6 +60,8 @@ def make_clip(
         for number, sound in enumerate(sounds):
             sound.codec_context.layout = "stereo"
             sound.metadata["language"] = ("eng", "deu")[number % 2]
+        for stream in (video, *sounds):
+            stream.metadata.update(stream_tags or {})
         text: Any = None
         if subtitles:
             text = out.add_stream("subrip" if fmt == "matroska" else "mov_text")

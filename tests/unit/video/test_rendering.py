@@ -102,6 +102,20 @@ def test_where_and_with_what_it_was_taken_is_left_out(tmp_path: Path, suffix: st
     assert "tag location" in done.removed
 
 
+def test_what_the_streams_say_of_it_is_left_out_but_for_language_and_title(tmp_path: Path) -> None:
+    tags = {"location": "+52.5200+013.4050/", "model": "secret-camera-9", "title": "Main"}
+    source = make_clip(tmp_path / "in.mkv", num_audio=1, tags=tags, stream_tags=tags)
+    assert source.read_bytes().count(b"secret-camera") == 3
+    done = render(source, tmp_path / "out.mkv", nowhere)
+    data = (tmp_path / "out.mkv").read_bytes()
+    assert b"secret-camera" not in data
+    assert b"+52.52" not in data
+    assert {"tag location", "tag model"} <= set(done.removed)
+    with av.open(str(tmp_path / "out.mkv")) as made:
+        assert [stream.metadata["title"] for stream in made.streams] == ["Main", "Main"]
+        assert made.streams.audio[0].metadata["language"] == "eng"
+
+
 def test_a_cover_picture_is_left_out(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "in.mp4", cover=True)
     done = render(source, tmp_path / "out.mp4", nowhere)

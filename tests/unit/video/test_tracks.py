@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 import pytest
 
@@ -130,6 +131,32 @@ def test_whoever_comes_out_in_anothers_place_is_another_track(
         sure = np.flatnonzero(track.seen != Seen.BRIDGED) + track.first_frame
         assert (sure < truth_change).all() or (sure >= truth_change).all()
     assert len(analysis.tracks) == 2
+
+
+@pytest.mark.parametrize("num_between", [3, 6])
+def test_a_face_that_turns_into_another_is_another_track(
+    engine: FaceEngine, first_head: Head, second_head: Head, num_between: int
+) -> None:
+    """Each frame is like the last, so that the pixels are followed all along: the face seen now is not the one then."""
+    to_second = first_head.face_xyxy[:2] - second_head.face_xyxy[:2]
+
+    def first(i: int) -> tuple[float, float]:
+        return 250.0 + i, 150.0
+
+    def second(i: int) -> tuple[float, float]:
+        return 250.0 + i + float(to_second[0]), 150.0 + float(to_second[1])
+
+    pairs = zip(scene(60, (first_head, first)), scene(60, (second_head, second)), strict=True)
+    shares = np.clip((np.arange(60) - 30) / num_between, 0, 1)
+    images = [
+        np.asarray(cv2.addWeighted(one, 1 - share, two, share, 0), np.uint8)
+        for (one, two), share in zip(pairs, shares, strict=True)
+    ]
+    analysis = analysed(engine, images)
+    assert len(analysis.shots) == 1
+    [before, after] = analysis.tracks
+    assert 30 <= before.last_frame <= 37
+    assert before.last_frame - 1 <= after.first_frame <= before.last_frame + 1
 
 
 def test_two_faces_that_cross_are_never_one_track(

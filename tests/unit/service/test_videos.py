@@ -11,8 +11,9 @@ from PIL import Image
 
 from assent import Assent
 from assent.errors import NoLiveConsent, NotFound, WrongPurpose
+from assent.service.probing import Found, Probe
 from assent.service.results import Candidate
-from assent.service.videos import check_search, decide, is_sure, search_tracks
+from assent.service.videos import _answer, check_search, decide, is_sure, search_tracks
 from tests.builders import make_profile
 from tests.video import clip_of, sample_of
 
@@ -83,6 +84,18 @@ def test_with_one_photo_the_evidence_must_be_at_its_end(
         consent_id="c",
     )
     assert is_sure(candidate, make_profile("0" * 64)) == expected
+
+
+@pytest.mark.parametrize("num_disputed", [0, 1])
+def test_where_a_picture_denies_one_of_two_the_other_is_not_confirmed(num_disputed: int, faces) -> None:
+    """It may be either, as far as the pictures go."""
+    sample = faces["ana"]
+    ana = Candidate("ana", None, 99.0, 0.99, 1e-6, 1e-6, 3, "consent")
+    [track] = clip_of([sample]).tracks
+    probe = Probe(sample.face, (), None, bytes)
+    profile = make_profile("0" * 64)
+    made = _answer(track, probe, [sample], Found((ana,), num_disputed), profile)
+    assert (made.num_disputed, made.is_confirmed) == (num_disputed, not num_disputed)
 
 
 def test_a_withdrawal_is_heeded_at_once(club: Assent, faces) -> None:

@@ -185,8 +185,16 @@ def _doc_block(thing: object) -> str:
     pointed = re.search(r" \(see ``(assent[\w.]+)\.(\w+)``\)", text)
     if pointed:
         text = inspect.getdoc(getattr(importlib.import_module(pointed[1]), pointed[2])) or ""
-        text = re.sub(r"^    ctx: .*\n", "", text, flags=re.MULTILINE)
+        for name in set(re.findall(r"^    (\w+): ", _part(text, "Args:"), flags=re.MULTILINE)):
+            if name not in inspect.signature(thing).parameters:  # type: ignore[arg-type]
+                text = re.sub(rf"^    {name}: .*\n(?:^     +.*\n)*", "", text, count=1, flags=re.MULTILINE)
     return f"```text\n{text}\n```\n"
+
+
+def _part(text: str, head: str) -> str:
+    """One part of a docstring, without its head."""
+    found = re.search(rf"^{head}\n((?:    .*\n)+)", text, flags=re.MULTILINE)
+    return found[1] if found else ""
 
 
 def main() -> int:

@@ -25,7 +25,6 @@ from typing import Any
 import av
 import cv2
 import numpy as np
-from av.video.stream import VideoStream
 from rich.progress import Progress
 
 from assent import Assent, Settings
@@ -38,6 +37,7 @@ from assent.service.placegallery import gallery_of
 from assent.types import Detections, Face, Float32, UInt8
 from assent.vision.engine import FaceEngine
 from benchmarks.common import MODELS_DIR, machine, write_json
+from benchmarks.video_clips import write_clip
 
 ROOT = Path(__file__).resolve().parent.parent
 VIDEO = ROOT.parent / "shared" / "data" / "video"
@@ -191,22 +191,6 @@ def named_in(assent: Assent, networks: Remembering, frames: list[UInt8]) -> dict
                 named_s = at_s
     after_s = None if named_s is None or seen_s is None else round(named_s - seen_s, 3)
     return {"named": named_s is not None, "after_s": after_s, "length_s": round(len(frames) / FPS, 2)}
-
-
-def write_clip(path: Path, images: list[UInt8], fps: int) -> Path:
-    """H.264 without frames that refer to later ones, a key frame each second."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=fps)
-        assert isinstance(stream, VideoStream)
-        stream.height, stream.width = images[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.gop_size = fps
-        stream.codec_context.max_b_frames = 0
-        stream.options = {"preset": "veryfast"}
-        for image in images:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode(None))
-    return path
 
 
 def scene(width: int, height: int, fps: int, *, gone_s: int = 2) -> list[UInt8]:

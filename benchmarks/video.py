@@ -76,13 +76,14 @@ def main(argv: Sequence[str]) -> int:
     print_machine(facts)
     path = BENCH_DIR / "video.json"
     results: JsonObject = json.loads(path.read_text()) if path.exists() else {}
-    engine = FaceEngine.open(ModelStore(MODELS_DIR), threads=0)
-    engine.warm_up()
-    if options.part == "long":
+    if options.part == "long":  # in processes of its own
         results["long"] = {"machine": facts, **measure_long(VIDEOS, options.minutes)}
-    if options.part in ("keep", "all"):
-        results["keep"] = {"machine": facts, **measure_keep(engine, VIDEOS)}
-    _sides(options, engine, results, facts)
+    else:
+        engine = FaceEngine.open(ModelStore(MODELS_DIR), threads=0)
+        engine.warm_up()
+        if options.part in ("keep", "all"):
+            results["keep"] = {"machine": facts, **measure_keep(engine, VIDEOS)}
+        _sides(options, engine, results, facts)
     write_json("video", results)
     _print(results)
     return 0

@@ -24,6 +24,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.video.stream import VideoStream
 
 from assent.types import UInt8
 from assent.video.reading import ClipReader
@@ -51,6 +52,22 @@ def write_lossless(path: Path, frames: Iterable[UInt8], rate: float) -> Path:
                 stream.height, stream.width = image.shape[:2]
             output.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(image))))
         output.mux(stream.encode())
+    return path
+
+
+def write_clip(path: Path, images: list[UInt8], fps: int) -> Path:
+    """H.264 without frames that refer to later ones, a key frame each second."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=fps)
+        assert isinstance(stream, VideoStream)
+        stream.height, stream.width = images[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.gop_size = fps
+        stream.codec_context.max_b_frames = 0
+        stream.options = {"preset": "veryfast"}
+        for image in images:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
     return path
 
 

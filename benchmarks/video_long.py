@@ -19,12 +19,11 @@ from typing import Any
 import av
 import cv2
 import numpy as np
-from av.video.stream import VideoStream
 
 from assent.types import JsonObject, UInt8
 from assent.video.reading import ClipReader
 from benchmarks.common import MODELS_DIR
-from benchmarks.video_clips import read_frames
+from benchmarks.video_clips import read_frames, write_clip
 
 MINUTES = (2, 30, 120)
 _RATE = 25
@@ -36,7 +35,7 @@ def measure_long(videos: Path, minutes: Sequence[float] = MINUTES) -> JsonObject
     """Frames, processor time and the largest memory of ``assent redact`` for each length, shortest first."""
     rows: JsonObject = {}
     with tempfile.TemporaryDirectory() as folder:
-        once = _write_once(videos, Path(folder) / "once.mkv")
+        once = write_clip(Path(folder) / "once.mkv", list(_frames(videos)), _RATE)
         for length in minutes:
             clip = _repeated(once, Path(folder) / "long.mkv", round(length * 60 * _RATE))
             row = _redacted(clip, Path(folder) / "hidden.mkv")
@@ -69,19 +68,6 @@ def _frames(videos: Path) -> Iterator[UInt8]:
     for name in _CLIPS:
         for image in read_frames(videos / f"{name}.mkv"):
             yield np.asarray(cv2.resize(image, _SIZE_WH, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _write_once(videos: Path, path: Path) -> Path:
-    with av.open(str(path), "w") as output:
-        stream = output.add_stream("libx264", rate=_RATE)
-        assert isinstance(stream, VideoStream)
-        stream.width, stream.height = _SIZE_WH
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.max_b_frames = 0  # so that packets may be put one after the other
-        for image in _frames(videos):
-            output.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
-        output.mux(stream.encode(None))
-    return path
 
 
 def _repeated(once: Path, path: Path, num_frames: int) -> Path:

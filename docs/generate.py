@@ -34,6 +34,9 @@ from docs.rest_reference import rest_page
 
 FOLDER = Path(__file__).parent / "reference"
 GUIDES = Path(__file__).parent
+_ARGS = re.compile(r"^Args:\n(?: {4}.*\n)+", re.MULTILINE)
+_ARG = re.compile(r"^ {4}(\w+): .*\n(?: {5,}.*\n)*", re.MULTILINE)
+"""One argument in these, with its further lines."""
 MADE = "<!-- Made from the code by `make docs`; changes here are lost. -->\n\n"
 
 
@@ -185,16 +188,9 @@ def _doc_block(thing: object) -> str:
     pointed = re.search(r" \(see ``(assent[\w.]+)\.(\w+)``\)", text)
     if pointed:
         text = inspect.getdoc(getattr(importlib.import_module(pointed[1]), pointed[2])) or ""
-        for name in set(re.findall(r"^    (\w+): ", _part(text, "Args:"), flags=re.MULTILINE)):
-            if name not in inspect.signature(thing).parameters:  # type: ignore[arg-type]
-                text = re.sub(rf"^    {name}: .*\n(?:^     +.*\n)*", "", text, count=1, flags=re.MULTILINE)
+        taken = inspect.signature(thing).parameters  # type: ignore[arg-type]
+        text = _ARGS.sub(lambda args: _ARG.sub(lambda arg: arg[0] if arg[1] in taken else "", args[0]), text)
     return f"```text\n{text}\n```\n"
-
-
-def _part(text: str, head: str) -> str:
-    """One part of a docstring, without its head."""
-    found = re.search(rf"^{head}\n((?:    .*\n)+)", text, flags=re.MULTILINE)
-    return found[1] if found else ""
 
 
 def main() -> int:

@@ -19,7 +19,7 @@ from assent.service.redacting import Redaction
 from assent.service.redacting_videos import redact_video
 from assent.service.segmenting import BlackFrames, segments
 from assent.service.videoedits import edit_video
-from assent.service.watching import check_length, check_size, details_of, watch, watch_faces
+from assent.service.watching import check_size, details_of, watch, watch_faces, within_length
 from assent.store.access import Role
 from assent.store.jobvalues import NewMatch
 from assent.types import JsonObject
@@ -141,7 +141,6 @@ def _redact(ctx: Context, task: JobTask) -> JobYield:
     target = task.folder / f"redacted.{options.get('container', 'mp4')}"
 
     def looking(done_s: float, total_s: float | None) -> None:
-        check_length(ctx, total_s or done_s)
         task.progress(done_s, None if total_s is None else 2 * total_s)
 
     def writing(done_s: float, total_s: float | None) -> None:
@@ -149,7 +148,14 @@ def _redact(ctx: Context, task: JobTask) -> JobYield:
 
     for attempt in range(_REDACT_ATTEMPTS):
         done = redact_video(
-            ctx, task.video, target, asked, look=task.look, looking=looking, writing=writing, stop=task.stop
+            ctx,
+            task.video,
+            target,
+            asked,
+            look=task.look,
+            looking=within_length(ctx, looking),
+            writing=writing,
+            stop=task.stop,
         )
         try:
             matches = _pictured(ctx, options.get("purpose"), done.people)

@@ -13,7 +13,7 @@ from assent.notifications import open_notifier
 from assent.objects import ObjectStore, open_objects
 from assent.service.context import Context
 from assent.service.findings import VideoFindings
-from assent.service.jobfiles import look_path, output_path, tidy, upload_path
+from assent.service.jobfiles import output_path, tidy, upload_path
 from assent.service.jobkinds import KINDS, JobKind
 from assent.service.results import Candidate
 from assent.service.videos import check_search
@@ -274,8 +274,7 @@ class Jobs:
         with self._ctx.records.transaction() as tx:
             self._record(tx, job_id)
             job = self._job(tx, tx.cancel_job(job_id))
-        self._drop_unless_queued(job_id)
-        look_path(self._ctx, job_id).unlink(missing_ok=True)
+        tidy(self._ctx)
         return job
 
     def output(self, job_id: str) -> tuple[str, int, Iterator[bytes]]:

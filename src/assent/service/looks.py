@@ -19,13 +19,14 @@ import numpy as np
 from assent.errors import StoreUnavailable, UsageError
 from assent.objects.whole import write_whole
 from assent.service.context import Context
+from assent.service.decisions import digest_of
 from assent.types import JsonObject
 from assent.version import __version__
 from assent.video.resuming import Begun, StateUnusable
 from assent.video.settings import AnalysisSettings
 
 if TYPE_CHECKING:
-    from assent.video.types import Analysis, ClipFacts, Progress
+    from assent.video.types import Analysis, Progress
 
 FORMAT: Final = "assent-look-1"
 EVERY_S: Final = 10.0
@@ -58,10 +59,9 @@ def look_through(
     *,
     settings: AnalysisSettings,
     place: LookPlace | None = None,
-    sha256: str = "",
+    sha256: str | None = None,
     part: tuple[float, float | None] = (0.0, None),
     threads: int = 0,
-    begin: Callable[[ClipFacts], None] | None = None,
     progress: Progress | None = None,
     stop: Callable[[], None] | None = None,
 ) -> tuple[Analysis, tuple[str, ...]]:
@@ -72,11 +72,10 @@ def look_through(
         source: the video.
         settings: of the look.
         place: where what is known is kept meanwhile; None for nowhere. The file is left there.
-        sha256: of the video; only with a ``place``.
+        sha256: of the video, where it is known already.
         part: of the video, from and to, seconds.
         threads: for decoding; 0 takes the machine's cores.
-        begin: told what the container says, before anything is looked at; what it raises ends the work.
-        progress: told now and then how far it is.
+        progress: told at the first frame and now and then how far it is; what it raises ends the work.
         stop: called before each frame; what it raises ends the work.
 
     Raises:
@@ -87,16 +86,19 @@ def look_through(
 
     kept = None
     if place is not None:
-        digest = ctx.engine.model_digest
-        kept = LookFile(place, sha256=sha256, model_digest=digest, settings=settings, part=part)
+        kept = LookFile(
+            place,
+            sha256=sha256 or digest_of(source),
+            model_digest=ctx.engine.model_digest,
+            settings=settings,
+            part=part,
+        )
 
     def looked(begun: Begun | None) -> tuple[Analysis, tuple[str, ...]]:
         max_pixels = ctx.settings.max_video_pixels
         with ClipReader(
             source, max_pixels=max_pixels, threads=threads, start_s=part[0], end_s=part[1]
         ) as reader:
-            if begin is not None:
-                begin(reader.facts)
             analysis = analyse(
                 reader.frames(only=begun, stop=stop),
                 reader.facts,

@@ -115,12 +115,14 @@ def redact_video(
     require_output(target, sources=sources, overwrite=asked.overwrite or asked.dry_run)
     work = edit or target.with_name(WORK_NAME.format(name=target.name))
     is_kept = edit is not None or not asked.dry_run
-    beside = work.with_name(LOOK_NAME.format(name=target.name)) if is_kept and look is None else None
+    beside = None
+    if is_kept and look is None:
+        beside = look = LookPlace(work.with_name(LOOK_NAME.format(name=target.name)))
     decisions, notes, is_analysed = _decided(
         ctx,
         source,
         work,
-        look if beside is None else LookPlace(beside),
+        look,
         asked,
         is_edit=edit is not None,
         looking=looking,
@@ -136,7 +138,7 @@ def redact_video(
     if is_analysed and is_kept:
         write_decisions(work, decisions)
     if beside is not None:
-        beside.unlink(missing_ok=True)
+        beside.path.unlink(missing_ok=True)
     rendering = None
     if not asked.dry_run:
         rendering = _rendered(ctx, source, target, asked, decisions, writing, stop, threads)

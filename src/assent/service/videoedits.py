@@ -221,8 +221,14 @@ def _looked(ctx: Context, task: JobTask) -> _Look:
     collection, purpose = options.get("collection"), str(options.get("purpose", ""))
     if collection is not None:
         check_search(ctx, collection=collection, purpose=purpose)
+    sha256 = digest_of(task.video)
     analysis = analysis_of(
-        ctx, task.video, look=task.look, progress=_part(task.progress, 0.0, _LOOKING), stop=task.stop
+        ctx,
+        task.video,
+        look=task.look,
+        sha256=sha256,
+        progress=_part(task.progress, 0.0, _LOOKING),
+        stop=task.stop,
     )
     result: TracksResult | None = None
     verdicts: Sequence[TrackDecision] = ()
@@ -232,7 +238,7 @@ def _looked(ctx: Context, task: JobTask) -> _Look:
     named = () if result is None else _named(result)
     strips = {track.index: strip_jpeg(track.samples) for track in analysis.tracks}
     states, strips_file = _states(ctx, task.job_id, strips, verdicts, {item.track for item in named})
-    decisions = decisions_of(analysis, {}, sha256=digest_of(task.video), start_s=0.0, end_s=None, kept=Kept())
+    decisions = decisions_of(analysis, {}, sha256=sha256, start_s=0.0, end_s=None, kept=Kept())
     boxes = zlib.compress(decisions.model_dump_json().encode())
     files = {"boxes": _keep(ctx, task.job_id, [boxes]), **strips_file}
     if media_type(analysis.facts) is None:

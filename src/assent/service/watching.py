@@ -113,7 +113,7 @@ class Timeline:
 
 def watch(
     ctx: Context,
-    path: Path,
+    video: Path,
     *,
     collection: str,
     purpose: str,
@@ -126,7 +126,7 @@ def watch(
 
     Args:
         ctx: the open data folder.
-        path: a file.
+        video: a file.
         collection: the collection's name.
         purpose: what the search is for.
         threshold: see ``search_tracks``.
@@ -140,7 +140,7 @@ def watch(
         Forbidden, WrongPurpose, CalibrationError, UsageError: as for ``search_tracks``.
     """
     check_search(ctx, collection=collection, purpose=purpose)
-    analysis = analysis_of(ctx, path, look=look, progress=progress, stop=stop)
+    analysis = analysis_of(ctx, video, look=look, progress=progress, stop=stop)
     result = search_tracks(ctx, analysis, collection=collection, purpose=purpose, threshold=threshold)
     named = tuple(
         NamedTrack(track.index, candidate, track.is_confirmed)
@@ -187,6 +187,7 @@ def analysis_of(
     path: Path,
     *,
     look: LookPlace | None = None,
+    sha256: str | None = None,
     progress: Progress | None = None,
     stop: Callable[[], None] | None = None,
 ) -> Analysis:
@@ -196,6 +197,7 @@ def analysis_of(
         ctx: the open data folder.
         path: a file.
         look: where what is known is kept meanwhile, and gone on with; None for nowhere.
+        sha256: of the file, where it is known already.
         progress: told now and then how far it is.
         stop: called before each frame; what it raises ends it.
 
@@ -207,23 +209,16 @@ def analysis_of(
     require_file(path)
     check_size(ctx, path)
     require_video_extra()
-    from assent.service.decisions import digest_of
     from assent.service.looks import look_through
     from assent.video.settings import AnalysisSettings
-
-    def told(done_s: float, total_s: float | None) -> None:
-        check_length(ctx, done_s)
-        if progress is not None:
-            progress(done_s, total_s)
 
     return look_through(
         ctx,
         path,
         settings=AnalysisSettings(),
         place=look,
-        sha256="" if look is None else digest_of(path),
-        begin=lambda facts: check_length(ctx, facts.duration_s),
-        progress=told,
+        sha256=sha256,
+        progress=within_length(ctx, progress),
         stop=stop,
     )[0]
 
@@ -271,6 +266,21 @@ def check_length(ctx: Context, length_s: float | None) -> None:
             f"expected a video of at most {ctx.settings.max_video_s / 3600:g} hours, got a longer one; cut it, or "
             "raise ASSENT_MAX_VIDEO_S"
         )
+
+
+def within_length(ctx: Context, progress: Progress | None) -> Progress:
+    """The same, refusing a video over the limit by what its container says, and by what was read of it.
+
+    What is returned raises ``VideoTooLarge`` (see ``check_length``).
+    """
+
+    def told(done_s: float, total_s: float | None) -> None:
+        check_length(ctx, total_s)
+        check_length(ctx, done_s)
+        if progress is not None:
+            progress(done_s, total_s)
+
+    return told
 
 
 def timeline_of(findings: VideoFindings, named: Sequence[NamedTrack]) -> Timeline:

@@ -29,6 +29,7 @@ from assent.service.findings import VideoFindings
 from assent.service.jobfiles import look_path, output_path, upload_path
 from assent.service.jobkinds import KINDS, JobKind, JobTask, JobYield
 from assent.service.jobs import JobAnswer, RepeatToken, StoredVideo
+from assent.service.watching import within_length
 from assent.service.working import Worker, _Lease
 from assent.store import JobState, NewMatch, Role
 from assent.vision.engine import FaceEngine
@@ -131,6 +132,17 @@ def test_a_video_longer_than_the_limit_fails(assent: Assent, short_clip: Path) -
         job = assent.jobs.submit(name, short_clip.read_bytes())
         assent.worker().work_once()
         assert assent.jobs.get(job.id).error == "VideoTooLarge"
+
+
+def test_what_is_longer_than_its_container_says_is_refused_when_that_is_seen(assent: Assent) -> None:
+    told: list[float] = []
+    limit_s = assent.settings.max_video_s
+    progress = within_length(assent._ctx, lambda done_s, _total_s: told.append(done_s))
+    progress(limit_s - 1, 1.0)
+    for done_s, total_s in ((limit_s + 1, 1.0), (0.0, limit_s + 1)):
+        with pytest.raises(VideoTooLarge):
+            progress(done_s, total_s)
+    assert told == [limit_s - 1]
 
 
 def test_a_stored_video_is_read_where_it_lies(assent: Assent, short_clip: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ import onnxruntime as ort
 
 from assent.errors import ModelUnsupported
 
+RUNTIME_VERSION: Final = str(ort.__version__)
+
+ort.disable_telemetry_events()  # where somebody imported it before ``assent.models`` could forbid it altogether
 ort.set_default_logger_severity(3)  # warnings are about graphs that we did not make; errors are raised anyway
 
 

@@ -142,14 +142,15 @@ class LookFile:
         part: tuple[float, float | None],
     ) -> None:
         import av
-        import onnxruntime
+
+        from assent.models.sessions import RUNTIME_VERSION
 
         self._place = place
         # All that what comes out depends on: where any of it differs, the clip is looked at anew.
         self._head: JsonObject = {
             "format": FORMAT,
             "assent": __version__,
-            "libraries": [av.__version__, cv2.__version__, np.__version__, onnxruntime.__version__],
+            "libraries": [av.__version__, cv2.__version__, np.__version__, RUNTIME_VERSION],
             "sha256": sha256,
             "models": model_digest,
             "settings": dataclasses.asdict(settings),

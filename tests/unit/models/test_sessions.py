@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -62,3 +67,22 @@ def test_a_fixed_batch_takes_any_number(batch: int, total: int) -> None:
     np.testing.assert_allclose(got, expected, atol=1e-6)
     assert fixed.inputs[0].name == "data"
     assert fixed.outputs[0].name == "embedding"
+
+
+def test_the_runtime_tells_nobody_what_runs_here(tmp_path: Path) -> None:
+    """ONNX Runtime's own packages report to their maker, by way of a folder in the user's cache."""
+    model, home = tmp_path / "m.onnx", tmp_path / "home"
+    model.write_bytes(arcface_model())
+    home.mkdir()
+    silencing = {"CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "TF_BUILD", "GITHUB_ACTIONS"}
+    environment = {name: value for name, value in os.environ.items() if name not in silencing}
+    script = (
+        "import sys; from pathlib import Path; from assent.models.sessions import OrtSession\n"
+        "OrtSession(Path(sys.argv[1]).read_bytes(), name='m', threads=1)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", script, str(model)],
+        env=environment | {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")},
+        check=True,
+    )
+    assert list(home.rglob("*")) == []

@@ -8,7 +8,8 @@ compared with what came out: a packet whose time no frame has is a frame that co
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -69,6 +70,7 @@ class ClipReader:
         threads: for decoding; 0 takes the machine's cores.
         start_s: frames shown before are passed over, seconds after the clip's first frame.
         end_s: frames shown at this time or later are passed over; None reads to the end.
+        with_others: whether ``items`` gives packets of sound and subtitles too.
 
     Raises:
         NotFound: no such file.
@@ -79,6 +81,7 @@ class ClipReader:
         facts: what the container says, and the first frame.
         container: the open file.
         stream: the video stream that is read: the first that is no cover picture.
+        others: the streams of sound and subtitles whose packets come along.
         time_base: of ``RawFrame.pts``, seconds.
     """
 
@@ -90,24 +93,25 @@ class ClipReader:
         threads: int = 0,
         start_s: float = 0.0,
         end_s: float | None = None,
+        with_others: bool = False,
     ) -> None:
-        first = _first_frame(path, max_pixels)
-        self.facts = first.facts
-        self.first_pts = first.pts
-        self.container = _open(path, max_pixels)
-        self.stream = _video_stream(self.container, path)
-        self.time_base = Fraction(self.stream.time_base or Fraction(1, 1000))
         self.start_s, self.end_s = start_s, end_s
-        context = self.stream.codec_context
-        context.options = {"max_pixels": str(max_pixels)}
-        context.thread_type = "AUTO"
-        context.thread_count = min(threads or os.cpu_count() or 1, _MAX_THREADS)
         self._max_pixels = max_pixels
-        self._clock = Clock(self.time_base, self.facts.frame_rate)
-        self._ledger = Ledger(self.facts.codec)
+        self._threads = min(threads or os.cpu_count() or 1, _MAX_THREADS)
+        self._with_others = with_others
         self._stopped: str | None = None
         self._last_time_s = 0.0
         self._is_short = False
+        self._open(path)
+        try:
+            self.facts, self.first_pts = self._begin(path)
+        except BaseException:
+            self.close()
+            raise
+        self.time_base = Fraction(self.stream.time_base or Fraction(1, 1000))
+        self._clock = Clock(self.time_base, self.facts.frame_rate)
+        if start_s > 0:
+            self._seek(path)
 
     def __enter__(self) -> Self:
         return self
@@ -161,16 +165,11 @@ class ClipReader:
             if isinstance(item, RawFrame) and (only is None or item.index in only):
                 yield _as_shown(item, long_side_px, converter)
 
-    def items(self, others: Sequence[Any] = ()) -> Iterator[RawFrame | av.Packet[Any]]:
-        """Frames, and between them the packets of other streams, in the file's order.
-
-        Args:
-            others: streams of ``container`` whose packets are wanted as they are.
-        """
-        self._seek()
+    def items(self) -> Iterator[RawFrame | av.Packet[Any]]:
+        """Frames, and between them the packets of ``others``, in the file's order."""
         # Which frames exist is known only when they are sorted, which the decoder does.
         index = 0
-        for item in self._decoded(others):
+        for item in self._read():
             if isinstance(item, av.Packet):
                 yield item
                 continue
@@ -190,20 +189,68 @@ class ClipReader:
         says_s = self.facts.duration_s
         self._is_short = says_s is not None and says_s - self._last_time_s > _MAX_SHORT_S
 
-    def _seek(self) -> None:
+    def _open(self, path: Path) -> None:
+        """Open the file, ready to decode from its beginning."""
+        self.container = _open(path, self._max_pixels)
+        self.stream = _video_stream(self.container, path)
+        context = self.stream.codec_context
+        context.options = {"max_pixels": str(self._max_pixels)}
+        context.thread_type = "AUTO"
+        context.thread_count = self._threads
+        self.others = [
+            stream
+            for stream in self.container.streams
+            if self._with_others and stream.type in ("audio", "subtitle")
+        ]
+        self._ledger = Ledger(context.name)
+        self._earliest: int | None = None
+        self._early: deque[Shown | av.Packet[Any]] = deque()
+        self._rest = self._decoded()
+
+    def _begin(self, path: Path) -> tuple[ClipFacts, int]:
+        """Decode until a frame comes: only it says how it is shown, and whether there is one at all.
+
+        Returns:
+            What there is, and when the first frame is shown. What was read is kept.
+        """
+        _check_size(self.stream.width, self.stream.height, self._max_pixels)
+        for item in self._rest:
+            self._early.append(item)
+            picture = item.picture if isinstance(item, Shown) else None
+            if picture is not None:
+                break
+        else:
+            raise UnreadableVideo(
+                f"expected a video with at least one frame that can be decoded, got none in {path.name}; the file is "
+                "empty, damaged or cut short"
+            )
+        _check_size(picture.width, picture.height, self._max_pixels)
+        pts = picture.pts if picture.pts is not None else picture.dts
+        if pts is None or (self._earliest is not None and self._earliest < pts):
+            pts = self._earliest
+        return _facts(self.container, self.stream, picture), pts or 0
+
+    def _seek(self, path: Path) -> None:
         """To the last key frame before ``start_s``; an index that is missing costs time, nothing else."""
-        if self.start_s <= 0:
-            return
+        self.close()
+        self._open(path)
         target = self.first_pts + int(self.start_s / self.time_base)
         with _quietly():
             self.container.seek(target, stream=self.stream)
 
-    def _decoded(self, others: Sequence[Any]) -> Iterator[Shown | av.Packet[Any]]:
-        for packet in self._packets(others):
+    def _read(self) -> Iterator[Shown | av.Packet[Any]]:
+        while self._early:
+            yield self._early.popleft()
+        yield from self._rest
+
+    def _decoded(self) -> Iterator[Shown | av.Packet[Any]]:
+        for packet in self._packets():
             if packet.stream_index != self.stream.index:
                 if packet.size:
                     yield packet
                 continue
+            if self._earliest is None and packet.size and not packet.is_discard:
+                self._earliest = packet.pts if packet.pts is not None else packet.dts
             yield from self._decode(packet if packet.size else None)
         yield from self._ledger.rest()
 
@@ -222,10 +269,10 @@ class ClipReader:
         for picture in pictures:
             yield from self._ledger.came(picture)
 
-    def _packets(self, others: Sequence[Any]) -> Iterator[av.Packet[Any]]:
+    def _packets(self) -> Iterator[av.Packet[Any]]:
         """Packets to the end, or to where the file cannot be read any further; then an empty one of the video."""
         try:
-            yield from self.container.demux(self.stream, *others)
+            yield from self.container.demux(self.stream, *self.others)
         except av.FFmpegError as error:
             self._stopped = f"the file is damaged or cut short ({_said(error)})"
             flush: av.Packet[Any] = av.Packet()
@@ -252,43 +299,6 @@ def frames(
 def frame_rate_of(facts: ClipFacts) -> Fraction:
     """Frames a second as a fraction, 30 where unknown."""
     return Fraction(facts.frame_rate).limit_denominator(1001) if facts.frame_rate else Fraction(30)
-
-
-@dataclass(frozen=True, slots=True)
-class _First:
-    facts: ClipFacts
-    pts: int
-
-
-def _first_frame(path: Path, max_pixels: int) -> _First:
-    """Decode until a frame comes: only it says how it is shown, and whether there is one at all."""
-    with _open(path, max_pixels) as container:
-        stream = _video_stream(container, path)
-        stream.codec_context.options = {"max_pixels": str(max_pixels)}
-        _check_size(stream.width, stream.height, max_pixels)
-        earliest: int | None = None
-        picture: av.VideoFrame | None = None
-        for packet in _tolerantly(container, stream):
-            if packet.size and not packet.is_discard:
-                pts = packet.pts if packet.pts is not None else packet.dts
-                earliest = pts if earliest is None else earliest
-            try:
-                decoded = stream.codec_context.decode(packet if packet.size else None)
-            except (av.FFmpegError, EOFError):
-                continue
-            if decoded:
-                picture = decoded[0]
-                break
-        if picture is None:
-            raise UnreadableVideo(
-                f"expected a video with at least one frame that can be decoded, got none in {path.name}; the file is "
-                "empty, damaged or cut short"
-            )
-        _check_size(picture.width, picture.height, max_pixels)
-        pts = picture.pts if picture.pts is not None else picture.dts
-        if pts is None or (earliest is not None and earliest < pts):
-            pts = earliest
-        return _First(_facts(container, stream, picture), pts or 0)
 
 
 def _facts(container: av.container.InputContainer, stream: Any, picture: av.VideoFrame) -> ClipFacts:
@@ -391,11 +401,6 @@ def _check_size(width: int, height: int, max_pixels: int) -> None:
             f"expected a video of at least {MIN_SIDE_PX} x {MIN_SIDE_PX} pixels, got {width} x {height}; no face can "
             "be found in it"
         )
-
-
-def _tolerantly(container: av.container.InputContainer, stream: Any) -> Iterator[av.Packet[Any]]:
-    with _quietly():
-        yield from container.demux(stream)
 
 
 @contextmanager

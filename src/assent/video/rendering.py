@@ -97,7 +97,12 @@ def render(
     kind = kind_of(target)
     require_output(target, sources=[source], overwrite=overwrite)
     with ClipReader(
-        source, max_pixels=drawing.max_pixels, threads=drawing.threads, start_s=start_s, end_s=end_s
+        source,
+        max_pixels=drawing.max_pixels,
+        threads=drawing.threads,
+        start_s=start_s,
+        end_s=end_s,
+        with_others=True,
     ) as reader:
         encoder = choose_encoder(kind, drawing.quality, is_full_range=reader.facts.is_full_range)
         with whole_file(target, overwrite=overwrite) as file:
@@ -138,7 +143,7 @@ class _Pass:
         stop: Callable[[], None] | None,
     ) -> Rendering:
         reader, facts = self._reader, self._reader.facts
-        items = reader.items(_others(reader))
+        items = reader.items()
         first, early = _until_frame(items)
         if first is None:
             raise UnreadableVideo(
@@ -315,10 +320,6 @@ class _Cut:
         packet.pts = None if packet.pts is None else packet.pts - shift
         packet.dts = None if packet.dts is None else packet.dts - shift
         return True
-
-
-def _others(reader: ClipReader) -> list[Any]:
-    return [stream for stream in reader.container.streams if stream.type in ("audio", "subtitle")]
 
 
 def _until_frame(items: Any) -> tuple[RawFrame | None, list[av.Packet[Any]]]:

@@ -22,6 +22,7 @@ class LossyRelay:
         self._pair = self._even_pair()
         self._client: tuple[str, int] | None = None
         self._is_open = True
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._opened: list[socket.socket] = [self._listening, *self._pair]
 
     @staticmethod
@@ -41,13 +42,16 @@ class LossyRelay:
             second.close()
 
     def __enter__(self) -> int:
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting.start()
         for number, one in enumerate(self._pair):
             threading.Thread(target=self._pass_on, args=(one, number), daemon=True).start()
         return int(self._listening.getsockname()[1])
 
     def __exit__(self, *_: object) -> None:
         self._is_open = False
+        with suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._accepting.join()  # whoever was accepted just now is in ``_opened`` then
         for one in self._opened:
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -59,8 +63,13 @@ class LossyRelay:
                 client, _ = self._listening.accept()
             except OSError:
                 return
-            server = socket.create_connection(("127.0.0.1", self._port))
-            self._opened += [client, server]
+            self._opened.append(client)
+            try:
+                server = socket.create_connection(("127.0.0.1", self._port))
+            except OSError:
+                client.close()
+                continue
+            self._opened.append(server)
             threading.Thread(target=self._pipe, args=(client, server, True), daemon=True).start()
             threading.Thread(target=self._pipe, args=(server, client, False), daemon=True).start()
 

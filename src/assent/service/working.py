@@ -67,16 +67,23 @@ class Worker:
         Args:
             should_stop: set from any thread; a job that runs is then given back undone.
             until_idle: end where there is nothing to do, rather than wait.
+
+        Raises:
+            StoreError: the records cannot be used, and ``until_idle``; otherwise that is logged and tried again.
         """
-        num_done = 0
-        tidy(self._ctx)
+        num_done, is_tidy = 0, False
         while not should_stop.is_set():
             try:
+                if not is_tidy:
+                    tidy(self._ctx)
+                    is_tidy = True
                 has_worked = self.work_once(should_stop)
                 num_done += has_worked
                 if has_worked or self.tell_once():
                     continue
             except StoreError as error:
+                if until_idle:
+                    raise
                 _log.warning("the records cannot be used: %s", type(error).__name__)
             if until_idle:
                 break

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +19,7 @@ from assent.errors import (
     Forbidden,
     JobNotReady,
     NotFound,
+    StoreUnavailable,
     TokenReused,
     TooManyJobs,
     UsageError,
@@ -25,8 +28,9 @@ from assent.errors import (
 )
 from assent.objects import FolderBuckets
 from assent.service import looks
+from assent.service.context import Context
 from assent.service.findings import VideoFindings
-from assent.service.jobfiles import look_path, output_path, upload_path
+from assent.service.jobfiles import look_path, output_path, tidy, upload_path
 from assent.service.jobkinds import KINDS, JobKind, JobTask, JobYield
 from assent.service.jobs import JobAnswer, RepeatToken, StoredVideo
 from assent.service.watching import within_length
@@ -240,6 +244,45 @@ def test_a_worker_that_is_told_to_end_gives_its_job_back(assent: Assent, kind: C
     assent.worker().run(should_stop)
     assert (assent.jobs.get(job.id).state, assent.jobs.get(job.id).attempts) == (JobState.QUEUED, 0)
     assert upload_path(assent._ctx, job.id).exists()
+
+
+def test_a_worker_waits_for_records_that_cannot_be_used(
+    assent: Assent, kind: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    should_stop, refusals = threading.Event(), [StoreUnavailable("a lock is held")]
+
+    def does(_: Any, task: JobTask) -> JobYield:
+        should_stop.set()
+        return JobYield(b"done")
+
+    def tidying(ctx: Context) -> None:
+        if refusals:
+            raise refusals.pop()
+        tidy(ctx)
+
+    kind(does)
+    assent._ctx.settings = assent._ctx.settings.model_copy(update={"job_poll_s": 0.01})
+    job = assent.jobs.submit("test", b"x")
+    monkeypatch.setattr("assent.service.working.tidy", tidying)
+    with pytest.raises(StoreUnavailable):
+        assent.worker().run(should_stop, until_idle=True)
+    refusals.append(StoreUnavailable("a lock is held"))
+    assert assent.worker().run(should_stop) == 1
+    assert assent.jobs.get(job.id).state is JobState.SUCCEEDED
+
+
+def test_files_that_cannot_be_destroyed_keep_no_worker_from_its_work(
+    assent: Assent, kind: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    kind(lambda _ctx, _task: JobYield(b"done"))
+    job = assent.jobs.submit("test", b"x")
+    stubborn = assent.settings.jobs_path / f"{secrets.token_hex(16)}.in"
+    stubborn.mkdir()
+    os.utime(stubborn, (0, 0))
+    assert assent.worker().run(threading.Event(), until_idle=True) == 1
+    assert assent.jobs.get(job.id).state is JobState.SUCCEEDED
+    assert "cannot be destroyed" in caplog.text
+    assert stubborn.name not in caplog.text
 
 
 class _Lost(BaseException):

@@ -25,6 +25,7 @@ from assent.console.throttle import Throttle
 from assent.console.views import PAGES
 from assent.console.visit import Page, Shared, Visit, address, num_looks, title_of
 from assent.errors import AssentError
+from assent.faults import place_of
 from assent.service import Assent
 from assent.store.access import AccessKey
 
@@ -192,7 +193,9 @@ class Console:
             return visit.trouble(error)
         except Exception as error:  # noqa: BLE001
             # Whatever it is, the visitor gets a page, and the log the kind and place, not what it was about.
-            _log.error("Error: %s at %s %s", _place(error), page.method, page.path)
+            _log.error(
+                "Error: %s at %s, %s %s", type(error).__name__, place_of(error), page.method, page.path
+            )
             return self._refuse(
                 HTTPStatus.INTERNAL_SERVER_ERROR, "Something broke in the server; it is in its log."
             )
@@ -216,11 +219,3 @@ def _to_sign_in(request: Request) -> Response:
     query = f"?{request.url.query}" if request.url.query and path != "/" else ""
     target = address(SIGN_IN, next=path + query) if path != "/" else SIGN_IN
     return RedirectResponse(target, HTTPStatus.SEE_OTHER, headers=dict(PAGE_HEADERS))
-
-
-def _place(error: Exception) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace is not None else "nowhere"
-    return f"{type(error).__name__} in {where}"

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import uuid
-from types import TracebackType
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from assent.faults import place_of
 from assent.rest.errors import OWN_ERRORS, ErrorAnswer, error_response
 
 _faults = logging.getLogger("assent.rest")
@@ -52,18 +52,6 @@ class Guard:
             _faults.error("%s at %s, request %s", type(error).__name__, place_of(error), request_id)
             if not has_begun:
                 await _internal_error(request_id)(scope, receive, send_marked)
-
-
-def place_of(error: BaseException) -> str:
-    """Where an exception was raised: the last place in Assent's own code, as ``module:line``."""
-    place = "unknown"
-    trace: TracebackType | None = error.__traceback__
-    while trace is not None:
-        module = str(trace.tb_frame.f_globals.get("__name__", ""))
-        if module.partition(".")[0] == "assent":
-            place = f"{module}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return place
 
 
 def _internal_error(request_id: str) -> ASGIApp:

@@ -18,6 +18,7 @@ from datetime import timedelta
 from typing import Final, Protocol
 
 from assent.errors import AssentError, Forbidden, StoreError
+from assent.faults import place_of
 from assent.live.pauses import Pauses
 from assent.service.access import acting_for
 from assent.service.context import Context
@@ -179,7 +180,7 @@ class _Watch:
         except AssentError as error:
             self._message = error.message
         except Exception as error:  # noqa: BLE001 - one stream's fault must not end the others
-            _log.error("a stream failed", exc_info=error)
+            _log.error("a stream failed: %s at %s", type(error).__name__, place_of(error))
             self._message = "a fault in Assent; the worker's log says which"
         finally:
             self._run = self._address = None

@@ -12,7 +12,6 @@ import os
 import secrets
 import shutil
 import threading
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from assent.errors import AssentError, StoreError
+from assent.faults import place_of
 from assent.notifications import NotDelivered, open_notifier
 from assent.objects import ObjectStore, open_objects
 from assent.objects.base import path_of, unnamed_file
@@ -113,7 +113,7 @@ class Worker:
             except AssentError as error:
                 self._fail(job, type(error).__name__, error.message)
             except Exception as error:  # noqa: BLE001 - a fault in one job must not end the worker
-                _log.error("job %s: %s at %s", job.id, type(error).__name__, _place(error))
+                _log.error("job %s: %s at %s", job.id, type(error).__name__, place_of(error))
                 self._fail(job, "InternalError", "a fault in Assent; the worker's log says where")
             finally:
                 shutil.rmtree(self._scratch(job.id), ignore_errors=True)
@@ -290,9 +290,3 @@ def _chunks(path: Path) -> Iterator[bytes]:
 def _reword(error: AssentError, message: str) -> None:
     error.message = message
     error.args = (message,)
-
-
-def _place(error: BaseException) -> str:
-    """Where in the code an error was raised: nothing of what it was about."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{Path(frame.filename).name}:{frame.lineno}"

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import json
 import logging
-import traceback
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import anyio.to_thread
 
 from assent.errors import AssentError
+from assent.faults import place_of
 from assent.objects import ObjectStore, open_objects
 from assent.service import Assent
 from assent.wire.authentication import Signer
@@ -44,7 +43,6 @@ CONTENT_TYPE: Final = "application/x-amz-json-1.1"
 MAX_BODY_BYTES: Final = 15 * 2**20
 """Two pictures of 5 MB in base64 and some more."""
 _MAX_DISCARDED_BYTES: Final = 64 * 2**20
-_SOURCE: Final = str(Path(__file__).resolve().parents[1])
 
 
 def utc_now() -> datetime:
@@ -114,10 +112,10 @@ class WireApp:
             log.info("%s %s %s", request_id, operation, error.code)
         except AssentError as error:
             # Before an operation was reached: the records cannot be read, say.
-            log.error("%s %s %s at %s", request_id, operation, type(error).__name__, _place(error))
+            log.error("%s %s %s at %s", request_id, operation, type(error).__name__, place_of(error))
             response = _error_response(internal_error(), request_id)
         except Exception as error:  # noqa: BLE001  the last resort: an answer without a trace, a log line without content
-            log.error("%s %s %s at %s", request_id, operation, type(error).__name__, _place(error))
+            log.error("%s %s %s at %s", request_id, operation, type(error).__name__, place_of(error))
             response = _error_response(internal_error(), request_id)
         await response(scope, receive, send)
 
@@ -134,7 +132,7 @@ class WireApp:
         except AssentError as error:
             answer = wire_error(error, operation)
             if answer.status >= 500:
-                log.error("%s %s at %s", operation, type(error).__name__, _place(error))
+                log.error("%s %s at %s", operation, type(error).__name__, place_of(error))
             raise answer from error
 
 
@@ -222,12 +220,3 @@ def _headers(request_id: str, length: int) -> dict[str, str]:
         "x-amzn-requestid": request_id,
         "cache-control": "no-store",
     }
-
-
-def _place(error: BaseException) -> str:
-    """Where in Assent an error was raised: a file and line, nothing of what it was about."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename.startswith(_SOURCE)]
-    if not own:
-        return "-"
-    return f"{Path(own[-1].filename).relative_to(_SOURCE)}:{own[-1].lineno}"

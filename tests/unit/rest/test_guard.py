@@ -11,7 +11,8 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from assent import Assent
-from assent.rest.guard import Guard, place_of
+from assent.faults import place_of
+from assent.rest.guard import Guard
 from assent.service.people import People
 from tests.unit.rest.builders import Api, assert_error
 

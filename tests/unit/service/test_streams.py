@@ -252,6 +252,20 @@ def test_a_full_disk_ends_no_stream(streaming: Assent, clock: Clock, monkeypatch
         assert streaming.streams.health("front-door") is not None
 
 
+def test_a_fault_of_one_stream_is_logged_by_class_and_place(
+    streaming: Assent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def faulty(*_: object, **__: object) -> None:
+        raise RuntimeError("rtsp://user:hush@camera")
+
+    monkeypatch.setattr(liveworking, "open_live", faulty)
+    streaming.streams.start("front-door")
+    with working(streaming):
+        until(lambda: "a fault in Assent" in streaming.streams.get("front-door").message)
+    assert "a stream failed: RuntimeError at assent.service.liveworking:" in caplog.text
+    assert "hush" not in caplog.text
+
+
 def test_a_malformed_stream_is_refused(streaming: Assent) -> None:
     add = streaming.streams.add
     with pytest.raises(AlreadyExists):

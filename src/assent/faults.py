@@ -1,0 +1,17 @@
+"""What a log may say of an exception: where it was raised, never what it was about."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+
+def place_of(error: BaseException) -> str:
+    """Where an exception was raised: the last place in Assent's own code, as ``module:line``."""
+    place = "unknown"
+    trace: TracebackType | None = error.__traceback__
+    while trace is not None:
+        module = str(trace.tb_frame.f_globals.get("__name__", ""))
+        if module.partition(".")[0] == "assent":
+            place = f"{module}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place

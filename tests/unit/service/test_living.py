@@ -123,6 +123,20 @@ def test_who_did_not_agree_to_the_place_is_a_stranger_there(door: Assent, live_c
     assert finished(door, live_clips / "ana.mkv") == []
 
 
+def test_the_last_picture_of_who_says_no_goes_with_them(
+    ready: Assent, live_clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the picture hangs, so that no other takes its place."""
+    agree_to(ready, "bea", "door")  # the place has somebody still
+    consent = next(item for item in ready.consents.list("ana") if item.places)
+    with Watched(ready, live_clips / "ana.mkv", source=LOOPED) as watched:
+        watched.until(lambda: len(watched.run.status().here) == 1)
+        monkeypatch.setattr(watched.run, "_look", lambda _captured: None)
+        assert watched.run.preview() is not None
+        ready.consents.withdraw(consent.id)
+        watched.until(lambda: watched.run.preview() is None, within_s=1.0)
+
+
 def test_a_no_takes_effect_within_a_second(ready: Assent, live_clips: Path) -> None:
     consent = next(item for item in ready.consents.list("ana") if item.places)
     with Watched(ready, live_clips / "ana.mkv", source=LOOPED) as watched:

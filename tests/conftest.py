@@ -50,9 +50,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure() -> None:
     """Drop what a failed test's traceback still holds, while Milvus Lite in this process has threads to answer with."""
-    used = sys.modules.get("assent.gallery.milvus_index")
+    used = sys.modules.get("assent.gallery.milvus_ending")
     if used is not None:
-        used._close_all()
+        used.close_all()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

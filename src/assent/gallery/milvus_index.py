@@ -9,14 +9,11 @@ that whoever was removed is no hit whatever Milvus answers (docs/decisions/0009-
 
 from __future__ import annotations
 
-import atexit
 import secrets
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -37,10 +34,11 @@ from assent.gallery.index import (
 )
 from assent.gallery.kept import KeptSegment
 from assent.gallery.milvus_connection import Gone
+from assent.gallery.milvus_ending import close_at_exit, drop_all, drop_soon, in_use, tidy_later
+from assent.gallery.milvus_rows import Segment, State, live_rows, numbers_of
 from assent.gallery.milvus_server import MAX_CANDIDATES, Collection, Kind, MilvusServer
 from assent.gallery.saving import load_rows, save_rows
 from assent.gallery.segments import (
-    Found,
     OpenSegment,
     are_held,
     batches_of,
@@ -63,25 +61,8 @@ _OFF_BY: dict[Kind, float] = dict.fromkeys(get_args(Kind), 2 * SCORE_ERROR) | {"
 """More than a score of Milvus is off by: float32 of vectors that were turned in float32, or eight bits an axis."""
 _CHECKED_ROWS = 50_000
 _WORST_TURN = 1e-5
-_ROW_BITS = 32
 _PATIENCE = 8
 _MANY_ROWS = 1000
-_LONGEST_WAIT_S = 600.0
-
-Segment = OpenSegment | KeptSegment
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _State:
-    """What a search goes on with from its beginning to its end.
-
-    Attributes:
-        collection: in Milvus; None while nothing is held.
-        segments: what is kept here; a row's number is its segment's place and its row there. The last is open.
-    """
-
-    collection: Collection | None
-    segments: tuple[Segment, ...]
 
 
 class MilvusIndex:
@@ -113,7 +94,7 @@ class MilvusIndex:
         self._dim, self._server, self._folder, self._kind = dim, server, folder, kind
         self._open_rows, self._renew_rows, self._tidy_after_s = open_rows, renew_rows, tidy_after_s
         self._lock = threading.RLock()
-        self._state = _State(None, (OpenSegment(dim, open_rows),))
+        self._state = State(None, (OpenSegment(dim, open_rows),))
         self._owed: list[Int64] = []
         self._is_untidy = False
         self._is_lost = False
@@ -121,9 +102,9 @@ class MilvusIndex:
         self._tidying: threading.Thread | None = None
         self._collections: list[Collection] = []
         # an index that nobody uses any more leaves nothing in Milvus
-        self._leave = weakref.finalize(self, _drop_soon, server, self._collections, self._over)
+        self._leave = weakref.finalize(self, drop_soon, server, self._collections, self._over)
         self._leave.atexit = False
-        _in_use.add(self)
+        in_use.add(self)
 
     @property
     def dim(self) -> int:
@@ -182,7 +163,7 @@ class MilvusIndex:
             for place, (segment, gone) in enumerate(zip(segments, rows_in(segments, wanted), strict=True)):
                 if len(gone):
                     segment.end(gone)
-                    self._owed.append(_numbers(place, gone))
+                    self._owed.append(numbers_of(place, gone))
             if len(wanted):
                 self._tidy_soon()
             with self._saying_what_is_gone():
@@ -243,8 +224,8 @@ class MilvusIndex:
             step = max(1, len(self) // _CHECKED_ROWS)
             for place, segment in enumerate(segments):
                 at = segment.held_rows()[::step]
-                numbers, vectors = self._server.fetch(collection, _numbers(place, at))
-                found = numbers - _numbers(place, np.zeros(1, np.int64))[0]
+                numbers, vectors = self._server.fetch(collection, numbers_of(place, at))
+                found = numbers - numbers_of(place, np.zeros(1, np.int64))[0]
                 if not np.array_equal(np.sort(found), at):
                     raise differs
                 expected = collection.turned(segment.live(found, -np.inf).templates)
@@ -260,8 +241,8 @@ class MilvusIndex:
         with self._lock:
             if self._leave.detach() is None:
                 return True
-            self._state = _State(None, (OpenSegment(self._dim, 0),))
-            return _drop_all(self._server, self._collections, self._over)
+            self._state = State(None, (OpenSegment(self._dim, 0),))
+            return drop_all(self._server, self._collections, self._over)
 
     def tidy(self) -> None:
         """Have what Milvus still holds of those who left made unreadable, or left out of what it writes.
@@ -291,7 +272,7 @@ class MilvusIndex:
             self._open_another()
             opened = self._opened()
         collection, start = self._state.collection or self._new_collection(), opened.size
-        numbers = _numbers(len(self._state.segments) - 1, np.arange(start, start + len(rows.keys)))
+        numbers = numbers_of(len(self._state.segments) - 1, np.arange(start, start + len(rows.keys)))
         try:
             self._server.insert(collection, numbers, rows.templates, rows.expires_s)
         except IndexUnavailable:
@@ -299,7 +280,7 @@ class MilvusIndex:
             self._owed.append(numbers)
             raise
         opened.append(rows)
-        self._state = _State(collection, self._state.segments)
+        self._state = State(collection, self._state.segments)
         self._write_out(collection, len(rows.keys))
 
     def _add_many(self, rows: Rows) -> None:
@@ -312,7 +293,7 @@ class MilvusIndex:
                 part = slice(start, start + _MAX_ROWS)
                 some = Rows(rows.keys[part], rows.templates[part], rows.expires_s[part])
                 made.append(KeptSegment(some, self._folder))
-                numbers = _numbers(first + len(made), np.arange(len(some.keys)))
+                numbers = numbers_of(first + len(made), np.arange(len(some.keys)))
                 self._owed.append(numbers)
                 self._server.insert(collection, numbers, some.templates, some.expires_s)
         except IndexUnavailable:
@@ -335,7 +316,7 @@ class MilvusIndex:
         *others, opened = self._state.segments
         before = opened if len(opened) else OpenSegment(self._dim, 0)
         another = OpenSegment(self._dim, self._open_rows)
-        self._state = _State(collection, (*others, before, *made, another))
+        self._state = State(collection, (*others, before, *made, another))
 
     def _opened(self) -> OpenSegment:
         last = self._state.segments[-1]
@@ -348,13 +329,13 @@ class MilvusIndex:
         opened = self._opened()
         kept = KeptSegment(opened.in_order(), self._folder)
         another = OpenSegment(self._dim, self._open_rows)
-        self._state = _State(self._state.collection, (*others, kept, another))
+        self._state = State(self._state.collection, (*others, kept, another))
 
     def _new_collection(self) -> Collection:
         collection = self._server.create(self._dim, self._kind)
-        _close_at_exit()
+        close_at_exit()
         self._collections.append(collection)
-        self._state = _State(collection, self._state.segments)
+        self._state = State(collection, self._state.segments)
         return collection
 
     def _check_memory(self, rows: Rows) -> None:
@@ -370,7 +351,7 @@ class MilvusIndex:
     # --- searching
 
     def _search(
-        self, state: _State, probes: Float32, limit: int, min_score: float, now_s: float
+        self, state: State, probes: Float32, limit: int, min_score: float, now_s: float
     ) -> list[tuple[Hit, ...]]:
         answers: list[tuple[Hit, ...]] = [()] * len(probes)
         if state.collection is None:
@@ -382,7 +363,7 @@ class MilvusIndex:
             found = self._server.search(state.collection, probes[waiting], count=count, now_s=now_s)
             again = []
             for number, (numbers, scores) in zip(waiting, found, strict=True):
-                near = _live(state, numbers, now_s, self._dim)
+                near = live_rows(state, numbers, now_s, self._dim)
                 hits = ranked(near.keys, near.templates, probes[number], limit=limit, min_score=min_score)
                 answers[number] = hits
                 if count < MAX_CANDIDATES and not self._is_whole(
@@ -394,7 +375,7 @@ class MilvusIndex:
 
     def _is_whole(
         self,
-        state: _State,
+        state: State,
         scores: Float64,
         count: int,
         hits: Sequence[Hit],
@@ -430,14 +411,14 @@ class MilvusIndex:
             self._collections.append(collection)
             try:
                 self._server.insert(
-                    collection, _numbers(0, np.arange(len(order))), rows.templates, rows.expires_s
+                    collection, numbers_of(0, np.arange(len(order))), rows.templates, rows.expires_s
                 )
             except IndexUnavailable:
                 self._drop(collection)
                 raise
-            self._state = _State(collection, (kept, opened))
+            self._state = State(collection, (kept, opened))
         else:
-            self._state = _State(None, (opened,))
+            self._state = State(None, (opened,))
         self._owed.clear()
         if old is not None:
             self._drop(old)
@@ -450,7 +431,7 @@ class MilvusIndex:
         self._is_untidy = True
         if self._tidying is None:
             self._tidying = threading.Thread(
-                target=_tidy_later,
+                target=tidy_later,
                 args=(weakref.ref(self), self._over, self._tidy_after_s),
                 name="assent-milvus",
                 daemon=True,
@@ -486,67 +467,3 @@ class MilvusIndex:
             yield
         except Gone as error:
             raise self._lost() from error
-
-
-_in_use: weakref.WeakSet[MilvusIndex] = weakref.WeakSet()
-
-
-@cache
-def _close_at_exit() -> None:
-    """A process that ends without closing its data folders leaves nothing in a Milvus that answers."""
-    atexit.register(_close_all)
-
-
-def _close_all() -> None:
-    for index in list(_in_use):
-        if not index.leave():
-            return
-
-
-def _drop_all(server: MilvusServer, collections: list[Collection], over: threading.Event) -> bool:
-    """Whether Milvus answered; what it did not drop, a later process does."""
-    over.set()
-    return server.drop_all(collections)
-
-
-def _drop_soon(server: MilvusServer, collections: list[Collection], over: threading.Event) -> None:
-    """Elsewhere: an index ends wherever its last user lets go, which may hold locks."""
-    over.set()
-    server.drop_soon(collections)
-
-
-def _tidy_later(index: weakref.ref[MilvusIndex], over: threading.Event, after_s: float) -> None:
-    """Tidy an index, which may end meanwhile; again later where Milvus does not answer."""
-    wait_s = after_s
-    while not over.wait(wait_s):
-        held = index()
-        if held is None:
-            return
-        try:
-            held.tidy()
-            wait_s = after_s
-        except IndexUnavailable:
-            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
-        if held.has_tidied():
-            return
-        del held
-
-
-def _numbers(place: int, rows: Int64) -> Int64:
-    return rows + (np.int64(place) << _ROW_BITS)
-
-
-def _live(state: _State, numbers: Int64, now_s: float, dim: int) -> Found:
-    """Those of some numbers that may be returned: a number that is nobody's, or of somebody who left, is none."""
-    numbers = np.unique(numbers)
-    places = numbers >> _ROW_BITS
-    parts = [
-        state.segments[place].live(numbers[places == place] & (2**_ROW_BITS - 1), now_s)
-        for place in np.unique(places).tolist()
-        if 0 <= place < len(state.segments)
-    ]
-    if not parts:
-        return Found(np.zeros(0, "S1"), np.zeros((0, dim), np.float32))
-    return Found(
-        np.concatenate([part.keys for part in parts]), np.concatenate([part.templates for part in parts])
-    )

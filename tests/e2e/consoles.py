@@ -6,15 +6,11 @@ import importlib.util
 import io
 import os
 import shutil
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import uvicorn
 from PIL import Image
 from starlette.applications import Starlette
 
@@ -22,6 +18,7 @@ from assent import Assent
 from assent.console import console_routes
 from assent.store.access import NewAccessKey
 from tests.builders import agree
+from tests.e2e.ports import listening
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page
@@ -50,20 +47,9 @@ def why_no_browser() -> str:
     return ""
 
 
-@contextmanager
-def serve(assent: Assent) -> Iterator[str]:
+def serve(assent: Assent) -> AbstractContextManager[str]:
     """The console of an open data folder, on a free port; its address."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(Starlette(routes=console_routes(assent)), log_level="warning", ws="none")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        listening.close()
+    return listening(Starlette(routes=console_routes(assent)))
 
 
 @dataclass

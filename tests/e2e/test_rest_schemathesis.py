@@ -10,7 +10,7 @@ import pytest
 
 from assent import Assent
 from assent.store.access import Role
-from tests.e2e.live import listening
+from tests.e2e.ports import listening
 from tests.unit.rest.builders import mounted
 
 # These two know nothing of photos and of rules between members; ``fits_means_taken`` in the unit tests stands in.

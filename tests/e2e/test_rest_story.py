@@ -16,7 +16,7 @@ import pytest
 from assent import Assent
 from assent.service.logbook import read_checkpoints, read_keys, verify_export, verify_proof
 from assent.store.access import Role
-from tests.e2e.live import listening
+from tests.e2e.ports import listening
 from tests.unit.rest.builders import mounted
 
 PURPOSE = "club-photos"

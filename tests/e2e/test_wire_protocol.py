@@ -18,7 +18,8 @@ from botocore.session import Session
 from assent.store.access import NewAccessKey
 from assent.wire import throttled_response, wire_app
 from assent.wire.app import MAX_BODY_BYTES
-from tests.e2e.wire import Wire, assert_typed_error, send, serving
+from tests.e2e.ports import listening
+from tests.e2e.wire import Wire, assert_typed_error, send
 
 LIST = "RekognitionService.ListCollections"
 
@@ -53,7 +54,7 @@ def test_who_may_not_ask(empty_wire: Wire) -> None:
 def test_a_signature_does_not_outlive_its_five_minutes(empty_wire: Wire) -> None:
     for late, code in ((timedelta(minutes=4), None), (timedelta(minutes=6), "InvalidSignatureException")):
         app = wire_app(empty_wire.assent, clock=lambda late=late: datetime.now(UTC) + late)  # type: ignore[misc]
-        with serving(app) as url:
+        with listening(app) as url:
             reply = send(url, b"{}", key=empty_wire.key, target=LIST)
         assert reply.body.get("__type") == code
 
@@ -123,7 +124,7 @@ def test_a_body_that_is_too_large(empty_wire: Wire) -> None:
 
 
 def test_more_than_the_server_takes_on(empty_wire: Wire) -> None:
-    with serving(throttled_response("00000000-0000-0000-0000-000000000000")) as url:
+    with listening(throttled_response("00000000-0000-0000-0000-000000000000")) as url:
         reply = send(url, b"{}", key=empty_wire.key, target=LIST)
         assert assert_typed_error(reply) == "ThrottlingException"
         client = boto3.session.Session().client(
@@ -162,7 +163,7 @@ def test_what_nobody_expected_is_told_without_its_content(
     assert "secret-of-somebody" not in str(reply) + caplog.text
     [line] = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert reply.body["Logref"] in line.getMessage()
-    assert "ListCollections RuntimeError at wire/collections.py" in line.getMessage()
+    assert "ListCollections RuntimeError at assent.wire.collections:" in line.getMessage()
 
 
 def test_records_that_cannot_be_read_are_the_operators_concern(

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import boto3
-import uvicorn
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
@@ -25,24 +21,7 @@ from assent.store.access import NewAccessKey
 from assent.wire import wire_app
 from assent.wire.model import declared_errors, output_shape
 from assent.wire.patterns import is_match
-
-
-@contextmanager
-def serving(app: Any) -> Iterator[str]:
-    """The application on a free loopback port, in a thread; gives its URL."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(app, log_level="warning", lifespan="off", access_log=False)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        while not server.started:
-            assert thread.is_alive(), "the server did not start"
-            time.sleep(0.005)
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(10)
+from tests.e2e.ports import listening
 
 
 @dataclass
@@ -84,7 +63,7 @@ class Wire:
 def running(assent: Assent, *, objects: ObjectStore | None = None) -> Iterator[Wire]:
     """A server on an open data folder, and an administrator's key for it."""
     key = assent.access.make("tester", ["admin"])
-    with serving(wire_app(assent, objects=objects)) as url:
+    with listening(wire_app(assent, objects=objects)) as url:
         yield Wire(assent, url, key)
 
 

@@ -1,4 +1,4 @@
-"""The REST interface on a real socket of this machine."""
+"""An application on a real port of this machine."""
 
 from __future__ import annotations
 
@@ -11,13 +11,22 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+_CLIENTS_WITHIN_S = 2
+"""How long what is being answered at the end may take; a page that listens for events would never end by itself."""
+
 
 @contextmanager
 def listening(app: ASGIApp) -> Iterator[str]:
-    """Serve ``app`` on a free port of loopback; yields the address."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_config=None, lifespan="off", ws="none")
+    """Serve ``app`` on a free port of loopback, in a thread that has ended afterwards; yields the address."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            lifespan="off",
+            access_log=False,
+            ws="none",
+            timeout_graceful_shutdown=_CLIENTS_WITHIN_S,
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]}, daemon=True)
         thread.start()
@@ -25,9 +34,10 @@ def listening(app: ASGIApp) -> Iterator[str]:
         while not server.started:
             assert thread.is_alive(), "the server did not start"
             assert time.monotonic() < deadline_s, "the server did not start"
-            time.sleep(0.01)
+            time.sleep(0.005)
         try:
             yield f"http://127.0.0.1:{taken.getsockname()[1]}"
         finally:
             server.should_exit = True
             thread.join(30)
+            assert not thread.is_alive(), "the server did not end"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -123,6 +123,7 @@ class ClipReader:
 
     def close(self) -> None:
         """Close the file."""
+        self._rest.close()
         self.container.close()
 
     @property
@@ -243,7 +244,7 @@ class ClipReader:
             yield self._early.popleft()
         yield from self._rest
 
-    def _decoded(self) -> Iterator[Shown | av.Packet[Any]]:
+    def _decoded(self) -> Generator[Shown | av.Packet[Any], None, None]:
         for packet in self._packets():
             if packet.stream_index != self.stream.index:
                 if packet.size:

@@ -85,6 +85,10 @@ class Worker:
                 if until_idle:
                     raise
                 _log.warning("the records cannot be used: %s", type(error).__name__)
+            except Exception as error:
+                if until_idle:
+                    raise
+                _log.error("a worker's turn failed: %s at %s", type(error).__name__, place_of(error))
             if until_idle:
                 break
             should_stop.wait(self._ctx.settings.job_poll_s)

@@ -271,6 +271,32 @@ def test_a_worker_waits_for_records_that_cannot_be_used(
     assert assent.jobs.get(job.id).state is JobState.SUCCEEDED
 
 
+def test_a_fault_in_telling_ends_no_worker(
+    assent: Assent,
+    kind: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    should_stop, faults = threading.Event(), [RuntimeError("secret-of-somebody")]
+
+    def does(_: Any, task: JobTask) -> JobYield:
+        should_stop.set()
+        return JobYield(b"done")
+
+    def telling(_: Worker) -> bool:
+        if faults:
+            raise faults.pop()
+        assent.jobs.submit("test", b"x")
+        return True
+
+    kind(does)
+    assent._ctx.settings = assent._ctx.settings.model_copy(update={"job_poll_s": 0.01})
+    monkeypatch.setattr(Worker, "tell_once", telling)
+    assert assent.worker().run(should_stop) == 1
+    assert "a worker's turn failed: RuntimeError at " in caplog.text
+    assert "secret-of-somebody" not in caplog.text
+
+
 def test_files_that_cannot_be_destroyed_keep_no_worker_from_its_work(
     assent: Assent, kind: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:

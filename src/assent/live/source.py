@@ -116,7 +116,7 @@ class LiveSource:
                 if not self._status.num_frames:
                     self._say(SourceState.REFUSED, reason)
                     return
-            except (av.error.FFmpegError, OSError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, a thread that ended would be a silent source
                 reason = reason_of(error)
             if self._status.num_frames > num_before:
                 pauses.reset()

@@ -5,6 +5,7 @@ Pictures go from memory to memory: nobody recognised is ever in a file.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import socket
 import struct
@@ -15,6 +16,10 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
+
+from assent.faults import place_of
+
+_log = logging.getLogger("assent.live")
 
 _TIMEOUT_S: Final = 2.0
 _MAX_BYTES: Final = 16 * 2**20
@@ -60,9 +65,16 @@ class LiveDoor:
                 return
             with connection, suppress(OSError):
                 connection.settimeout(_TIMEOUT_S)
-                answer = self._answers.get(connection.recv(64))
-                body = b"" if answer is None else answer()
-                connection.sendall(struct.pack("!I", len(body)) + body)
+                self._answer(connection)
+
+    def _answer(self, connection: socket.socket) -> None:
+        answer = self._answers.get(connection.recv(64))
+        try:
+            body = b"" if answer is None else answer()
+        except Exception as error:  # noqa: BLE001 - who asks next is answered all the same
+            _log.error("a live stream cannot say how it is: %s at %s", type(error).__name__, place_of(error))
+            return
+        connection.sendall(struct.pack("!I", len(body)) + body)
 
 
 def asked(address: str, question: bytes) -> bytes | None:

@@ -104,7 +104,9 @@ class LiveWorker:
                 return tx.claim_stream(self.name, lease=_LEASE)
         except StoreError as error:
             _log.warning("the records cannot be used: %s", type(error).__name__)
-            return None
+        except Exception as error:  # noqa: BLE001 - the streams that are watched go on, and it is tried again
+            _log.error("no stream could be taken on: %s at %s", type(error).__name__, place_of(error))
+        return None
 
 
 class _Watch:
@@ -186,11 +188,13 @@ class _Watch:
             self._run = self._address = None
 
     def _keep_renewing(self) -> None:
-        while not self._is_over.is_set():
-            if self._should_stop.is_set() or not self._is_kept():
-                self._end()
-                return
-            self._is_over.wait(_LOOK_S)
+        try:
+            while not (self._is_over.is_set() or self._should_stop.is_set()) and self._is_kept():
+                self._is_over.wait(_LOOK_S)
+        except Exception as error:  # noqa: BLE001 - whatever it is, whether the stream may go on is not known
+            _log.error("a stream's lease failed: %s at %s", type(error).__name__, place_of(error))
+        finally:
+            self._end()
 
     def _is_kept(self) -> bool:
         """Whether to go on; without the records, for as long as the lease lasts."""

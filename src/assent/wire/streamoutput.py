@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from assent.errors import AssentError
+from assent.faults import place_of
 from assent.live.pauses import Pauses, wait_out
 from assent.notifications import NotDelivered, Notifier, open_output
 from assent.service.context import Context
@@ -83,6 +84,11 @@ class StreamOutput:
                 pause_s = pauses.next_s()
             except AssentError as error:
                 _log.warning("a stream's record could not be made: %s", type(error).__name__)
+                pause_s = pauses.next_s()
+            except Exception as error:  # noqa: BLE001 - the next record may be without that fault
+                _log.error(
+                    "a stream's record was not delivered: %s at %s", type(error).__name__, place_of(error)
+                )
                 pause_s = pauses.next_s()
             if is_last:
                 return

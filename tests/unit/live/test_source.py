@@ -199,6 +199,25 @@ def test_a_camera_that_is_switched_off_is_tried_again() -> None:
         assert "nobody answers" in source.status.message
 
 
+def test_a_fault_in_reading_is_a_lost_source_and_tried_again(
+    clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = [KeyError("rtsp://user:hush@camera")]
+    read = LiveSource._read
+
+    def faulty(self: LiveSource, *given: Any) -> None:
+        read(self, *given)
+        if faults:
+            raise faults.pop()
+
+    monkeypatch.setattr(LiveSource, "_read", faulty)
+    with LiveSource(str(clips / "short.mkv"), QUICK) as source:
+        until(source, lambda: source.status.num_lost == 1)
+        assert "KeyError" in source.status.message
+        assert "hush" not in source.status.message
+        until(source, lambda: source.status.state is SourceState.ENDED)
+
+
 def test_noise_for_a_stream_is_no_picture() -> None:
     def answer(connection: socket.socket, number: int) -> None:
         connection.sendall(HEADER + bytes(i * 7919 % 251 for i in range(200_000)))

@@ -88,6 +88,25 @@ def test_what_happened_while_it_was_down_is_told_in_order_and_only_of_those_who_
     }  # fmt: skip
 
 
+def test_a_fault_in_telling_is_tried_again(door: Assent, caplog: pytest.LogCaptureFixture) -> None:  # noqa: F811
+    agree_to(door, "ana", "door")
+    faults = [RuntimeError("secret-of-somebody")]
+
+    class Faulty(Post):
+        def send(self, notice_id: str, body: str) -> None:
+            if faults:
+                raise faults.pop()
+            super().send(notice_id, body)
+
+    post = Faulty()
+    with WebhookTeller(door._ctx, "door", "front", post, Pauses(0.01, 0.05)) as teller:
+        happen(door, "ana", "arrived")
+        teller.wake()
+        until(lambda: len(post.got) == 1)
+    assert "a live event was not delivered: RuntimeError at " in caplog.text
+    assert "secret-of-somebody" not in caplog.text
+
+
 def test_what_one_run_owes_the_next_tells(door: Assent) -> None:  # noqa: F811
     agree_to(door, "ana", "door")
     post = Post()

@@ -266,6 +266,21 @@ def test_a_fault_of_one_stream_is_logged_by_class_and_place(
     assert "hush" not in caplog.text
 
 
+def test_a_stream_whose_lease_cannot_be_looked_after_is_watched_no_more(
+    streaming: Assent, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whether whoever started it still may is asked there; then it is taken up again."""
+    streaming.streams.start("front-door")
+    with working(streaming):
+        until(lambda: streaming.streams.get("front-door").state is StreamState.RUNNING)
+        [thread] = [item for item in threading.enumerate() if item.name == "live-stream"]
+        with monkeypatch.context() as patch:
+            patch.setattr(Records, "reading", lambda *_, **__: 1 / 0)
+            until(lambda: not thread.is_alive())
+        until(lambda: any(item.name == "live-stream" for item in threading.enumerate()))
+    assert "a stream's lease failed: ZeroDivisionError at assent.service.liveworking:" in caplog.text
+
+
 def test_a_malformed_stream_is_refused(streaming: Assent) -> None:
     add = streaming.streams.add
     with pytest.raises(AlreadyExists):
@@ -279,6 +294,13 @@ def test_a_malformed_stream_is_refused(streaming: Assent) -> None:
             add(**{"name": "x", "place": "door", "camera": "front"} | wrong)
     streaming.places.remove("door")
     assert streaming.streams.list() == ()
+
+
+def test_a_question_that_cannot_be_answered_keeps_the_door_open(caplog: pytest.LogCaptureFixture) -> None:
+    with LiveDoor({b"picture": lambda: bytes(1 // 0), b"health": lambda: b"well"}) as opened:
+        assert asked(opened.address, b"picture") is None
+        assert asked(opened.address, b"health") == b"well"
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_the_door_is_this_users_alone_and_answers_only_its_questions() -> None:

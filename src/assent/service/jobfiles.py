@@ -67,8 +67,8 @@ def tidy(ctx: Context) -> None:
         return
     with ctx.records.reading() as tx:
         needed, is_open = tx.job_files(), tx.open_jobs()
-    try:
-        for path in list(folder.iterdir()):
+    for path in folder.iterdir():
+        try:
             if path.suffix == ".work":
                 if _is_abandoned(path):
                     shutil.rmtree(path, ignore_errors=True)
@@ -77,8 +77,8 @@ def tidy(ctx: Context) -> None:
                     path.unlink(missing_ok=True)
             elif path.suffix in (".in", ".out", ".kept", ".part") and _is_needless(path, needed):
                 path.unlink(missing_ok=True)
-    except OSError as error:
-        _log.warning("files of jobs that have ended cannot be destroyed: %s", error.strerror)
+        except OSError as error:
+            _log.warning("a file of a job that has ended cannot be destroyed: %s", error.strerror)
 
 
 def _is_needless(path: Path, needed: dict[str, tuple[bool, bool]]) -> bool:

@@ -246,22 +246,28 @@ def test_a_worker_that_is_told_to_end_gives_its_job_back(assent: Assent, kind: C
     assert upload_path(assent._ctx, job.id).exists()
 
 
+def one_then_stop(assent: Assent, kind: Callable[..., None], should_stop: threading.Event) -> None:
+    """Workers look for jobs often, and end after the first one of kind ``test``."""
+
+    def does(_ctx: Any, _task: JobTask) -> JobYield:
+        should_stop.set()
+        return JobYield(b"done")
+
+    kind(does)
+    assent._ctx.settings = assent._ctx.settings.model_copy(update={"job_poll_s": 0.01})
+
+
 def test_a_worker_waits_for_records_that_cannot_be_used(
     assent: Assent, kind: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     should_stop, refusals = threading.Event(), [StoreUnavailable("a lock is held")]
-
-    def does(_: Any, task: JobTask) -> JobYield:
-        should_stop.set()
-        return JobYield(b"done")
 
     def tidying(ctx: Context) -> None:
         if refusals:
             raise refusals.pop()
         tidy(ctx)
 
-    kind(does)
-    assent._ctx.settings = assent._ctx.settings.model_copy(update={"job_poll_s": 0.01})
+    one_then_stop(assent, kind, should_stop)
     job = assent.jobs.submit("test", b"x")
     monkeypatch.setattr("assent.service.working.tidy", tidying)
     with pytest.raises(StoreUnavailable):
@@ -279,18 +285,13 @@ def test_a_fault_in_telling_ends_no_worker(
 ) -> None:
     should_stop, faults = threading.Event(), [RuntimeError("secret-of-somebody")]
 
-    def does(_: Any, task: JobTask) -> JobYield:
-        should_stop.set()
-        return JobYield(b"done")
-
     def telling(_: Worker) -> bool:
         if faults:
             raise faults.pop()
         assent.jobs.submit("test", b"x")
         return True
 
-    kind(does)
-    assent._ctx.settings = assent._ctx.settings.model_copy(update={"job_poll_s": 0.01})
+    one_then_stop(assent, kind, should_stop)
     monkeypatch.setattr(Worker, "tell_once", telling)
     assert assent.worker().run(should_stop) == 1
     assert "a worker's turn failed: RuntimeError at " in caplog.text
@@ -302,13 +303,18 @@ def test_files_that_cannot_be_destroyed_keep_no_worker_from_its_work(
 ) -> None:
     kind(lambda _ctx, _task: JobYield(b"done"))
     job = assent.jobs.submit("test", b"x")
-    stubborn = assent.settings.jobs_path / f"{secrets.token_hex(16)}.in"
-    stubborn.mkdir()
-    os.utime(stubborn, (0, 0))
+    stubborn = [assent.settings.jobs_path / f"{secrets.token_hex(16)}.in" for _ in range(4)]
+    needless = [assent.settings.jobs_path / f"{secrets.token_hex(16)}.in" for _ in range(4)]
+    for folder, file in zip(stubborn, needless, strict=True):
+        folder.mkdir()
+        file.touch()
+        os.utime(folder, (0, 0))
+        os.utime(file, (0, 0))
     assert assent.worker().run(threading.Event(), until_idle=True) == 1
     assert assent.jobs.get(job.id).state is JobState.SUCCEEDED
     assert "cannot be destroyed" in caplog.text
-    assert stubborn.name not in caplog.text
+    assert not any(path.stem in caplog.text for path in stubborn)
+    assert [path for path in needless if path.exists()] == []
 
 
 class _Lost(BaseException):

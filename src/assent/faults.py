@@ -5,6 +5,11 @@ from __future__ import annotations
 from types import TracebackType
 
 
+def kind_and_place(error: BaseException) -> str:
+    """An exception's class and where it was raised, as a line of a log has it: ``KeyError at module:line``."""
+    return f"{type(error).__name__} at {place_of(error)}"
+
+
 def place_of(error: BaseException) -> str:
     """Where an exception was raised: the last place in Assent's own code, as ``module:line``."""
     place = "unknown"

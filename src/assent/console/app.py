@@ -25,7 +25,7 @@ from assent.console.throttle import Throttle
 from assent.console.views import PAGES
 from assent.console.visit import Page, Shared, Visit, address, num_looks, title_of
 from assent.errors import AssentError
-from assent.faults import place_of
+from assent.faults import kind_and_place
 from assent.service import Assent
 from assent.store.access import AccessKey
 
@@ -193,9 +193,7 @@ class Console:
             return visit.trouble(error)
         except Exception as error:  # noqa: BLE001
             # Whatever it is, the visitor gets a page, and the log the kind and place, not what it was about.
-            _log.error(
-                "Error: %s at %s, %s %s", type(error).__name__, place_of(error), page.method, page.path
-            )
+            _log.error("Error: %s, %s %s", kind_and_place(error), page.method, page.path)
             return self._refuse(
                 HTTPStatus.INTERNAL_SERVER_ERROR, "Something broke in the server; it is in its log."
             )

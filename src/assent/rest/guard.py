@@ -12,7 +12,7 @@ import uuid
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from assent.faults import place_of
+from assent.faults import kind_and_place
 from assent.rest.errors import OWN_ERRORS, ErrorAnswer, error_response
 
 _faults = logging.getLogger("assent.rest")
@@ -49,7 +49,7 @@ class Guard:
         try:
             await self._app(scope, receive, send_marked)
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer and no trace
-            _faults.error("%s at %s, request %s", type(error).__name__, place_of(error), request_id)
+            _faults.error("%s, request %s", kind_and_place(error), request_id)
             if not has_begun:
                 await _internal_error(request_id)(scope, receive, send_marked)
 

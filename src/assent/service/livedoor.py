@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from assent.faults import place_of
+from assent.faults import kind_and_place
 
 _log = logging.getLogger("assent.live")
 
@@ -72,7 +72,7 @@ class LiveDoor:
         try:
             body = b"" if answer is None else answer()
         except Exception as error:  # noqa: BLE001 - who asks next is answered all the same
-            _log.error("a live stream cannot say how it is: %s at %s", type(error).__name__, place_of(error))
+            _log.error("a live stream cannot say how it is: %s", kind_and_place(error))
             return
         connection.sendall(struct.pack("!I", len(body)) + body)
 

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from assent.errors import AssentError
-from assent.faults import place_of
+from assent.faults import kind_and_place
 from assent.live.pauses import Pauses, wait_out
 from assent.notifications import NotDelivered, Notifier
 from assent.service.context import Context
@@ -99,7 +99,7 @@ class WebhookTeller:
         except AssentError as error:
             _log.warning("live events cannot be read: %s", type(error).__name__)
         except Exception as error:  # noqa: BLE001 - what is owed is told later, not by nobody
-            _log.error("a live event was not delivered: %s at %s", type(error).__name__, place_of(error))
+            _log.error("a live event was not delivered: %s", kind_and_place(error))
         return self._pauses.next_s()
 
     def _owed(self) -> LiveEvent | None:

@@ -18,7 +18,7 @@ from datetime import timedelta
 from typing import Final, Protocol
 
 from assent.errors import AssentError, Forbidden, StoreError
-from assent.faults import place_of
+from assent.faults import kind_and_place
 from assent.live.pauses import Pauses
 from assent.service.access import acting_for
 from assent.service.context import Context
@@ -105,7 +105,7 @@ class LiveWorker:
         except StoreError as error:
             _log.warning("the records cannot be used: %s", type(error).__name__)
         except Exception as error:  # noqa: BLE001 - the streams that are watched go on, and it is tried again
-            _log.error("no stream could be taken on: %s at %s", type(error).__name__, place_of(error))
+            _log.error("no stream could be taken on: %s", kind_and_place(error))
         return None
 
 
@@ -182,7 +182,7 @@ class _Watch:
         except AssentError as error:
             self._message = error.message
         except Exception as error:  # noqa: BLE001 - one stream's fault must not end the others
-            _log.error("a stream failed: %s at %s", type(error).__name__, place_of(error))
+            _log.error("a stream failed: %s", kind_and_place(error))
             self._message = "a fault in Assent; the worker's log says which"
         finally:
             self._run = self._address = None
@@ -192,7 +192,7 @@ class _Watch:
             while not (self._is_over.is_set() or self._should_stop.is_set()) and self._is_kept():
                 self._is_over.wait(_LOOK_S)
         except Exception as error:  # noqa: BLE001 - whatever it is, whether the stream may go on is not known
-            _log.error("a stream's lease failed: %s at %s", type(error).__name__, place_of(error))
+            _log.error("a stream's lease failed: %s", kind_and_place(error))
         finally:
             self._end()
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from assent.errors import AssentError, StoreError
-from assent.faults import place_of
+from assent.faults import kind_and_place
 from assent.notifications import NotDelivered, open_notifier
 from assent.objects import ObjectStore, open_objects
 from assent.objects.base import path_of, unnamed_file
@@ -88,7 +88,7 @@ class Worker:
             except Exception as error:
                 if until_idle:
                     raise
-                _log.error("a worker's turn failed: %s at %s", type(error).__name__, place_of(error))
+                _log.error("a worker's turn failed: %s", kind_and_place(error))
             if until_idle:
                 break
             should_stop.wait(self._ctx.settings.job_poll_s)
@@ -117,7 +117,7 @@ class Worker:
             except AssentError as error:
                 self._fail(job, type(error).__name__, error.message)
             except Exception as error:  # noqa: BLE001 - a fault in one job must not end the worker
-                _log.error("job %s: %s at %s", job.id, type(error).__name__, place_of(error))
+                _log.error("job %s: %s", job.id, kind_and_place(error))
                 self._fail(job, "InternalError", "a fault in Assent; the worker's log says where")
             finally:
                 shutil.rmtree(self._scratch(job.id), ignore_errors=True)

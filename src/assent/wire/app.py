@@ -18,7 +18,7 @@ from typing import Any, Final
 import anyio.to_thread
 
 from assent.errors import AssentError
-from assent.faults import place_of
+from assent.faults import kind_and_place
 from assent.objects import ObjectStore, open_objects
 from assent.service import Assent
 from assent.wire.authentication import Signer
@@ -112,10 +112,10 @@ class WireApp:
             log.info("%s %s %s", request_id, operation, error.code)
         except AssentError as error:
             # Before an operation was reached: the records cannot be read, say.
-            log.error("%s %s %s at %s", request_id, operation, type(error).__name__, place_of(error))
+            log.error("%s %s %s", request_id, operation, kind_and_place(error))
             response = _error_response(internal_error(), request_id)
         except Exception as error:  # noqa: BLE001  the last resort: an answer without a trace, a log line without content
-            log.error("%s %s %s at %s", request_id, operation, type(error).__name__, place_of(error))
+            log.error("%s %s %s", request_id, operation, kind_and_place(error))
             response = _error_response(internal_error(), request_id)
         await response(scope, receive, send)
 
@@ -132,7 +132,7 @@ class WireApp:
         except AssentError as error:
             answer = wire_error(error, operation)
             if answer.status >= 500:
-                log.error("%s %s at %s", operation, type(error).__name__, place_of(error))
+                log.error("%s %s", operation, kind_and_place(error))
             raise answer from error
 
 

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from assent.errors import AssentError
-from assent.faults import place_of
+from assent.faults import kind_and_place
 from assent.live.pauses import Pauses, wait_out
 from assent.notifications import NotDelivered, Notifier, open_output
 from assent.service.context import Context
@@ -86,9 +86,7 @@ class StreamOutput:
                 _log.warning("a stream's record could not be made: %s", type(error).__name__)
                 pause_s = pauses.next_s()
             except Exception as error:  # noqa: BLE001 - the next record may be without that fault
-                _log.error(
-                    "a stream's record was not delivered: %s at %s", type(error).__name__, place_of(error)
-                )
+                _log.error("a stream's record was not delivered: %s", kind_and_place(error))
                 pause_s = pauses.next_s()
             if is_last:
                 return

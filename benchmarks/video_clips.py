@@ -72,18 +72,7 @@ def _write(
 
 def write_clip(path: Path, images: list[UInt8], fps: int) -> Path:
     """H.264 without frames that refer to later ones, a key frame each second."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=fps)
-        assert isinstance(stream, VideoStream)
-        stream.height, stream.width = images[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.gop_size = fps
-        stream.codec_context.max_b_frames = 0
-        stream.options = {"preset": "veryfast"}
-        for image in images:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-        container.mux(stream.encode(None))
-    return path
+    return _write(path, images, fps, "libx264", "yuv420p", {"preset": "veryfast", "g": str(fps), "bf": "0"})
 
 
 def real_clips(videos: Path, folder: Path) -> list[Path]:
@@ -207,13 +196,7 @@ def _crossing(one: Path, other: Path) -> Iterator[UInt8]:
 
 
 def _starved(path: Path, once: Path) -> Iterator[UInt8]:
-    with av.open(str(once), "w") as output:
-        stream = output.add_stream("libx264", rate=30)
-        stream.width, stream.height, stream.pix_fmt = *SIZE_WH, "yuv420p"
-        stream.bit_rate = 60_000
-        for image in read_frames(path):
-            output.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
-        output.mux(stream.encode())
+    _write(once, read_frames(path), 30, "libx264", "yuv420p", {"b": "60000"})
     yield from read_frames(once)
 
 

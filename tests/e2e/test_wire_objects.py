@@ -10,11 +10,11 @@ from typing import Any
 import boto3
 import numpy as np
 import pytest
-from moto.server import ThreadedMotoServer
 
 from assent.objects import S3Buckets, S3Options
 from assent.service.pictures import encode_png
 from assent.wire.pictures import MAX_OBJECT_BYTES
+from tests.aws import moto
 from tests.e2e.wire import Wire, assert_typed_error, running
 from tests.unit.objects.servers import answering, dripping, saying, silent
 
@@ -109,11 +109,8 @@ def make_wire(club_wire: Wire) -> Callable[..., Any]:
 
 @pytest.fixture
 def s3_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto() as url:
+        yield url
 
 
 def test_a_picture_in_an_s3(make_wire: Callable[..., Any], s3_url: str, demo_photos: Path) -> None:

@@ -13,7 +13,6 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto.server import ThreadedMotoServer
 
 from assent import Assent, Settings
 from assent.live.values import SourceSettings
@@ -21,6 +20,7 @@ from assent.notifications import NotDelivered
 from assent.service.liveoptions import LiveOptions
 from assent.wire.model import declared_errors
 from assent.wire.streamoutput import StreamOutput, output_of
+from tests.aws import moto
 from tests.builders import add_profile, agree
 from tests.e2e.wire import Wire, running
 from tests.unit.live.clips import portrait_frames, write_clip
@@ -43,21 +43,16 @@ def clip(tmp_path_factory: pytest.TempPathFactory, demo_photos: Path) -> Path:
 @pytest.fixture
 def kinesis() -> Iterator[Any]:
     """A data stream on moto's server; its client."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
+    with moto() as url:
         client = boto3.client(
             "kinesis",
-            endpoint_url=f"http://{host}:{port}",
+            endpoint_url=url,
             region_name="us-east-1",
             aws_access_key_id="x",
             aws_secret_access_key="x",
         )
         client.create_stream(StreamName="AmazonRekognitionFound", ShardCount=1)
         yield client
-    finally:
-        server.stop()
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 from assent import Assent
 from assent.config import Settings
 from assent.objects import FolderBuckets
+from tests.aws import moto
 from tests.e2e.cli import PURPOSE
 from tests.e2e.wire import Wire, running
 
@@ -269,15 +270,9 @@ def test_a_webhook_is_told_signed_and_again_where_it_failed(
 
 
 def test_an_sns_topic_is_told(videos: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    from moto.server import ThreadedMotoServer
-
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        url = f"http://{host}:{port}"
+    with moto() as url:
         options: dict[str, Any] = {"endpoint_url": url, "region_name": "us-east-1"}
         sns, sqs = boto3.client("sns", **options), boto3.client("sqs", **options)
         topic = sns.create_topic(Name="jobs")["TopicArn"]
@@ -293,8 +288,6 @@ def test_an_sns_topic_is_told(videos: Callable[..., Any], monkeypatch: pytest.Mo
         [message] = sqs.receive_message(QueueUrl=queue)["Messages"]
         said = json.loads(json.loads(message["Body"])["Message"])
         assert (said["JobId"], said["Status"], said["API"]) == (job_id, "SUCCEEDED", "StartSegmentDetection")
-    finally:
-        server.stop()
 
 
 def test_the_purpose_is_the_collections(videos: Callable[..., Any]) -> None:

@@ -12,12 +12,12 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from pydantic import SecretStr
 
 from assent.config import Settings
 from assent.errors import ObjectTooLarge, ObjectUnavailable
 from assent.objects import S3Buckets, S3Options, open_objects
+from tests.aws import moto
 from tests.unit.objects.servers import answering, dripping, flooding, saying, silent
 
 SECRET = "the-secret-key-of-s3"
@@ -26,11 +26,8 @@ TIMEOUT_S = 0.5
 
 @pytest.fixture(scope="module")
 def s3_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto() as url:
+        yield url
 
 
 def options(url: str, *, timeout_s: float = 60.0) -> S3Options:

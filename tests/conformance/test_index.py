@@ -277,8 +277,11 @@ def test_a_full_disk_leaves_what_was_there(
     saved_index: tuple[Index, Path, Saved], monkeypatch: pytest.MonkeyPatch, make: Callable[[int], Index]
 ) -> None:
     index, path, saved = saved_index
+    saving, flush = threading.current_thread(), os.fsync
 
     def full(descriptor: int) -> None:
+        if threading.current_thread() is not saving:  # a Milvus of this process has threads that flush, too
+            return flush(descriptor)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:

@@ -48,6 +48,20 @@ def test_look_correct_and_render_again(empty: Cli, classroom: Path, tmp_path: Pa
     assert "another clip" in refused.err
 
 
+def test_a_file_that_was_cut_short_goes_through_and_it_is_said_once(
+    empty: Cli, shared_data: Path, tmp_path: Path
+) -> None:
+    """Both passes read it, and both see where it ends."""
+    cut, page = tmp_path / "cut.mkv", tmp_path / "page.html"
+    whole = (shared_data / "video" / "learn.mkv").read_bytes()
+    cut.write_bytes(whole[: len(whole) // 3])
+    printed = empty("redact", cut, tmp_path / "out.mp4", "--report", page)
+    assert printed.code == 0
+    assert (printed.out + printed.err).count("it may be cut short") == 1
+    assert page.read_text().count("it may be cut short") == 1
+    assert 0 < len(times_of(tmp_path / "out.mp4")) < len(times_of(shared_data / "video" / "learn.mkv"))
+
+
 def test_only_who_consented_stays_visible(club: Cli, group_photo: Path, tmp_path: Path) -> None:
     kept = ("--keep-consented", "club", "-p", PURPOSE)
     [done] = club.json("redact", group_photo, tmp_path / "out.jpg", *kept)

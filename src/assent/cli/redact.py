@@ -293,6 +293,12 @@ def _write_sheets(assent: Assent, work: Work, asked: Redaction, files: _Files, r
     )
 
 
+def _notes(result: RedactedPhoto | RedactedVideo) -> tuple[str, ...]:
+    """What is to be said of a file, each once: a video is read twice, and both times the same may be seen."""
+    made = getattr(result, "rendering", None)
+    return tuple(dict.fromkeys((*result.notes, *(made.notes if made is not None else ()))))
+
+
 def _facts(result: RedactedVideo, asked: Redaction) -> list[tuple[str, str]]:
     made = result.rendering
     kept = asked.collection or result.decisions.kept.collection
@@ -308,7 +314,7 @@ def _facts(result: RedactedVideo, asked: Redaction) -> list[tuple[str, str]]:
             ("encoded anew", ", ".join(made.encoded)),
             ("left out", ", ".join(made.removed)),
             ("blanked", ", ".join(f"{damage.time_s:.3f} s" for damage in made.blanked)),
-            ("notes", "; ".join((*result.notes, *made.notes))),
+            ("notes", "; ".join(_notes(result))),
         ]
     return rows
 
@@ -412,7 +418,7 @@ def _print(done: list[_Done], batch: Batch, files: _Files, *, dry_run: bool) -> 
         if item.result is None:
             continue
         name = item.work.source.name
-        for note in item.result.notes:
+        for note in _notes(item.result):
             say(f"{name}: {note}.")
         made = getattr(item.result, "rendering", None)
         if made is not None:
@@ -431,7 +437,6 @@ def _print_rendering(name: str, made: Any) -> None:
         ("kept as it was", made.copied),
         ("encoded anew", made.encoded),
         ("left out", made.removed),
-        ("note", made.notes),
     ):
         if items:
             say(f"{name}: {words}: {', '.join(items)}.")

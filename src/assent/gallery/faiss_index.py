@@ -44,7 +44,7 @@ from assent.gallery.segments import (
 )
 from assent.gallery.short_codes import QUICK, THOROUGH
 from assent.gallery.snapshot import Saved, Seal
-from assent.types import Float32, Float64, Int64
+from assent.types import Bool, Float32, Float64, Int64
 
 OPEN_ROWS = 32_768
 """Templates compared as they are before they are coded."""
@@ -326,20 +326,43 @@ def _helpers_for(segments: Sequence[Segment], num_threads: int) -> int:
 def _best(
     segments: Sequence[Segment], near: Sequence[Near], probe: Float32, *, limit: int, min_score: float
 ) -> tuple[Hit, ...]:
-    """The hits of one probe, from what is near it in each segment; only what may be one is read."""
-    wanted = [
-        (segment, part.rows)
-        for segment, part in zip(segments, best_of(near, limit), strict=True)
-        if len(part.rows)
-    ]
-    if not wanted:
+    """The hits of one probe, from what is near it in each segment; only what may be one is read.
+
+    The likeliest are read first: their own scores say of most of the others that they need not be.
+    """
+    parts = best_of(near, limit)
+    if not any(len(part.rows) for part in parts):
         return ()
+    likeliest = _likeliest(parts, limit)
+    first = _read(segments, [part.at(chosen) for part, chosen in zip(parts, likeliest, strict=True)])
+    hits = ranked(*first, probe, limit=limit, min_score=min_score)
+    at_least = hits[-1].score if len(hits) == limit else min_score
+    others = [
+        part.at(~chosen & (part.scores + part.off_by >= at_least))
+        for part, chosen in zip(parts, likeliest, strict=True)
+    ]
+    if not any(len(part.rows) for part in others):
+        return hits
+    keys, templates = zip(first, _read(segments, others), strict=True)
+    return ranked(np.concatenate(keys), np.concatenate(templates), probe, limit=limit, min_score=min_score)
+
+
+def _likeliest(parts: Sequence[Near], limit: int) -> list[Bool]:
+    """Of each part, which are the best ``limit`` of all as far as is known, with ties."""
+    scores = np.concatenate([part.scores for part in parts])
+    if len(scores) <= limit:
+        return [np.ones(len(part.rows), np.bool_) for part in parts]
+    kth = np.partition(scores, -limit)[-limit]
+    return [part.scores >= kth for part in parts]
+
+
+def _read(segments: Sequence[Segment], parts: Sequence[Near]) -> tuple[Keys, Float32]:
+    """Keys and templates of these rows, but of those that ended meanwhile."""
+    wanted = [(segment, part.rows) for segment, part in zip(segments, parts, strict=True) if len(part.rows)]
     for segment, rows in wanted:
         segment.announce(rows)
     found = [segment.found(rows) for segment, rows in wanted]
-    keys = np.concatenate([part.keys for part in found])
-    templates = np.concatenate([part.templates for part in found])
-    return ranked(keys, templates, probe, limit=limit, min_score=min_score)
+    return np.concatenate([part.keys for part in found]), np.concatenate([part.templates for part in found])
 
 
 def _gone_meanwhile(made: CodedSegment, before: Sequence[Segment]) -> Int64:

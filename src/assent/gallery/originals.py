@@ -17,7 +17,7 @@ import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from assent.errors import IndexUnavailable
-from assent.types import Float32, Int64
+from assent.types import Float32, Int64, UInt64
 
 _BLOCK_BYTES = 16
 
@@ -94,12 +94,15 @@ class FileOriginals:
 
     def read(self, rows: Int64) -> Float32:
         """See ``Originals.read``."""
-        found = np.empty((len(rows), self._dim), np.float32)
+        found = np.empty((len(rows), self._row_bytes // 4), "<f4")
+        sealed = found.view(np.uint8)
         for place, first, count in _runs(rows):
-            sealed = os.pread(self._file.fileno(), count * self._row_bytes, first * self._row_bytes)
-            plain = np.frombuffer(self._crypt(first, sealed), "<f4").reshape(count, -1)
-            found[place : place + count] = plain[:, : self._dim]
-        return found
+            part = sealed[place : place + count]
+            if os.preadv(self._file.fileno(), [part.data], first * self._row_bytes) != part.nbytes:
+                raise IndexUnavailable("templates of an index are cut short; make it anew from the records")
+        # one call for all rows, wherever they lie: a call for each takes ten times as long
+        found.view(np.uint64)[...] ^= self._key_stream(rows)
+        return np.asarray(found[:, : self._dim], np.float32)
 
     def erase(self, rows: Int64) -> None:
         """See ``Originals.erase``."""
@@ -109,6 +112,16 @@ class FileOriginals:
     def __del__(self) -> None:
         if hasattr(self, "_file"):
             self._file.close()
+
+    def _key_stream(self, rows: Int64) -> UInt64:
+        """(len(rows), W) what CTR puts over these rows: their blocks' numbers, encrypted."""
+        blocks_of_row = self._row_bytes // _BLOCK_BYTES
+        numbers = np.zeros((len(rows), blocks_of_row, 2), ">u8")
+        numbers[:, :, 1] = rows[:, None] * blocks_of_row + np.arange(blocks_of_row)
+        encryptor = Cipher(algorithms.AES(self._key), modes.ECB()).encryptor()  # noqa: S305 - of numbers, as CTR does
+        return np.frombuffer(encryptor.update(numbers.tobytes()), np.uint64).reshape(
+            len(rows), 2 * blocks_of_row
+        )
 
     def _crypt(self, first_row: int, data: bytes) -> bytes:
         counter = (first_row * self._row_bytes // _BLOCK_BYTES).to_bytes(_BLOCK_BYTES, "big")
@@ -125,6 +138,6 @@ def _runs(rows: Int64) -> Sequence[tuple[int, int, int]]:
     """(place in ``rows``, first row, how many) of each stretch of consecutive rows."""
     if not len(rows):
         return []
-    starts = np.flatnonzero(np.r_[True, np.diff(rows) != 1])
-    counts = np.diff(np.r_[starts, len(rows)])
-    return [(int(at), int(rows[at]), int(count)) for at, count in zip(starts, counts, strict=True)]
+    breaks = (np.flatnonzero(rows[1:] != rows[:-1] + 1) + 1).tolist()
+    starts, ends = [0, *breaks], [*breaks, len(rows)]
+    return [(at, row, end - at) for at, end, row in zip(starts, ends, rows[starts].tolist(), strict=True)]

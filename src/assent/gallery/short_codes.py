@@ -25,9 +25,11 @@ _ROWS_AT_ONCE: Final = 65536
 _ROWS_OF_CELL: Final = 2048
 _LEAST_CELLS: Final = 256
 """Fewer cells are so large that the nearer ones would have to be nearly all."""
+_CELLS_POWER: Final = 0.35
+"""Of the spread along an axis: by how much the axes along which people differ count more for who is in which cell."""
 _NEAR: Final = 0.45
 """Where hits are within this share of the mean squared distance, the nearer cells will do (see ``Effort``)."""
-_SURE: Final = 3.5
+_SURE: Final = 4.5
 """Standard deviations by which a code may be farther than a hit is, and be looked at again."""
 _FEW_PROBES: Final = 8
 _ONE_BY_ONE: Final = 11
@@ -47,9 +49,9 @@ class Effort:
     cells_share: float
 
 
-THOROUGH: Final = Effort(2048, 0.8)
+THOROUGH: Final = Effort(4096, 0.9)
 """For galleries of some millions."""
-QUICK: Final = Effort(1024, 0.65)
+QUICK: Final = Effort(768, 0.6)
 """For larger ones, where the best are nearer."""
 
 
@@ -91,7 +93,8 @@ class ShortCodes:
         self._mean_distance_squared = 2 * float(spread.sum()) / len(sample)
         self._num_rows = len(templates)
         turned = np.ascontiguousarray(sample @ self._turn)
-        self._index = self._trained(turned)
+        weights = (spread[:kept] / max(spread[0], 1e-12)).clip(1e-6) ** _CELLS_POWER
+        self._index = self._trained(turned, np.ascontiguousarray(weights[:, None] * turn.T, np.float32))
         coded = self._index.pq.decode(self._index.pq.compute_codes(turned))
         errors_squared = np.square(turned - coded).sum(axis=1)
         self._error_squared, self._error_spread = float(errors_squared.mean()), float(errors_squared.std())
@@ -150,21 +153,34 @@ class ShortCodes:
         packer = self._index.get_CodePacker()
         return np.stack([packer.unpack_1(self._blocks(packer, cell), at) for cell, at in self._places(rows)])
 
-    def _trained(self, sample: Float32) -> Any:
-        """An empty FAISS index; ``sample`` is turned."""
+    def _trained(self, sample: Float32, to_cells: Float32) -> Any:
+        """An empty FAISS index; ``sample`` is turned, ``to_cells`` turns it to where the cells are chosen."""
         num_axes = sample.shape[1]
         num_codes = num_axes // 2 if num_axes % 2 == 0 else num_axes
         num_cells = self._num_rows // _ROWS_OF_CELL
         # one cell where there are few: the fast-scan index without cells takes no selector
         num_cells = num_cells if num_cells >= _LEAST_CELLS else 1
-        self._quantizer = faiss().IndexFlatL2(num_axes)
+        self._cells = self._trained_cells(sample @ to_cells.T, num_cells)
+        self._to_cells = faiss().LinearTransform(num_axes, num_axes, False)
+        faiss().copy_array_to_vector(to_cells.ravel(), self._to_cells.A)
+        self._to_cells.is_trained = True
+        self._quantizer = faiss().IndexPreTransform(self._to_cells, self._cells)
         index = faiss().IndexIVFPQFastScan(self._quantizer, num_axes, num_cells, num_codes, 4)
         index.by_residual = False
-        index.pq.cp.niter = index.cp.niter = 10
+        index.pq.cp.niter = 10
         # the smallest segments have fewer rows than the quantizer wants to see
         enough = np.resize(sample, (max(len(sample), _LEAST_TRAINED), num_axes))
         index.train(np.ascontiguousarray(enough))
         return index
+
+    @staticmethod
+    def _trained_cells(sample: Float32, num_cells: int) -> Any:
+        """Centroids of so many cells."""
+        num_axes = sample.shape[1]
+        cells, how = faiss().IndexFlatL2(num_axes), faiss().ClusteringParameters()
+        how.niter = 10
+        faiss().Clustering(num_axes, num_cells, how).train(np.ascontiguousarray(sample), cells)
+        return cells
 
     def _view(self, way: int) -> Any:
         """The same codes, searched in another of FAISS's ways."""

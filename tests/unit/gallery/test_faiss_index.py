@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,17 @@ from benchmarks.spread import Templates
 from assent.errors import IndexUnavailable, NotEnoughMemory, UsageError
 from assent.gallery import ExactIndex, FaissIndex, faiss_index
 from assent.gallery.originals import FileOriginals
-from assent.gallery.segments import CodedSegment
+from assent.gallery.segments import CodedSegment, Found, Near, best_of
 from assent.gallery.short_codes import faiss
+from assent.types import Float32, Int64
 from tests.builders import unit_templates
 
 FLOOR = 0.934
+
+
+def best(index: FaissIndex, probe: Float32) -> list[str]:
+    """The key of the nearest template."""
+    return [hit.key for hit in index.search(probe[None], limit=1, min_score=0.5, now_s=0.0)[0]]
 
 
 def names(count: int, start: int = 0) -> list[str]:
@@ -41,6 +49,55 @@ def test_it_agrees_with_exact_near_the_floor(
     assert index.search(probes, **options) == exact.search(probes, **options)  # type: ignore[arg-type]
     index.verify()
     assert index.memory_bytes - index._open.memory_bytes < 200 * len(rows)
+
+
+def test_the_likeliest_are_read_first_and_save_reading_most_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = Templates()
+    rows = drawn.draw(50_000)
+    index = FaissIndex(128, folder=tmp_path, threads=1)
+    index.add(names(len(rows)), rows, expires_s=np.full(len(rows), np.inf))
+    num_read: list[int] = []
+    num_possible: list[int] = []
+
+    def counted(segment: CodedSegment, at: Int64) -> Found:
+        num_read.append(len(at))
+        return found(segment, at)
+
+    def noted(parts: Sequence[Near], limit: int) -> list[Near]:
+        kept = best_of(parts, limit)
+        num_possible.append(sum(len(part.rows) for part in kept))
+        return kept
+
+    found = CodedSegment.found
+    monkeypatch.setattr(CodedSegment, "found", counted)
+    monkeypatch.setattr(faiss_index, "best_of", noted)
+    for probe in drawn.mates(rows[:200], FLOOR, 0.95):
+        index.search(probe[None], limit=10, min_score=0.8, now_s=0.0)
+    assert sum(num_possible) > 3 * 200 * 10
+    assert 200 * 10 <= sum(num_read) < 0.6 * sum(num_possible)
+
+
+def test_a_file_that_lost_its_end_is_noticed(tmp_path: Path) -> None:
+    index, rows = FaissIndex(16, folder=tmp_path, threads=1, open_rows=10), unit_templates(100, 16)
+    index.add(names(100), rows, expires_s=np.full(100, np.inf))
+    [segment] = [s for s in index._segments if isinstance(s, CodedSegment)]
+    os.truncate(segment._originals._file.fileno(), 50 * 64 + 7)  # type: ignore[attr-defined]
+    assert best(index, rows[3]) == ["k000003"]
+    with pytest.raises(IndexUnavailable, match="cut short; make it anew"):
+        best(index, rows[97])
+
+
+def test_mates_are_drawn_where_photographs_are() -> None:
+    """A second photograph is not a first one with something added: it would be farther from the mean than any."""
+    drawn = Templates()
+    rows = drawn.draw(4000)
+    mates, mean = drawn.mates(rows, FLOOR, 0.95), rows.mean(axis=0)
+    cosines = np.sum(rows * mates, axis=1)
+    assert FLOOR - 1e-5 <= cosines.min() < cosines.max() <= 0.95 + 1e-5
+    far, mates_far = (np.linalg.norm(each - mean, axis=1).mean() for each in (rows, mates))
+    assert mates_far == pytest.approx(far, rel=0.02)
 
 
 def test_small_segments_are_merged_and_what_went_is_left_out(tmp_path: Path) -> None:

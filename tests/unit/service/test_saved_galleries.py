@@ -297,7 +297,7 @@ def killed_at(prepared: Path, scratch: Path, every: int) -> Iterator[tuple[int, 
         shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("every", [20, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [12, pytest.param(1, marks=pytest.mark.slow)])
 def test_killed_at_any_step_of_a_withdrawal_nobody_is_half_there(
     prepared: Path, scratch: Path, every: int
 ) -> None:

@@ -258,7 +258,7 @@ def rows_of(results: list[JsonObject]) -> list[tuple[Any, ...]]:
             f"{r['added_a_second']:,.0f}",
             f"{r['flat_ms']:.2f} / {r['flat_batch_ms']:.2f} ms",
             f"{r['changes_while_searching_a_second']:,.0f}, {r['p99_while_changing_ms']:.1f} ms",
-            f"{r.get('unsteadiness', 0):.1f}",
+            f"{r['unsteadiness']:.1f}",
         )
         for r in results
     ]
@@ -276,7 +276,7 @@ def measured_before() -> dict[int, JsonObject]:
     if not path.exists():
         return {}
     found: JsonObject = json.loads(path.read_text())
-    return {result["size"]: result for result in found["results"] if "batch_ms" in result}
+    return {result["size"]: result for result in found["results"] if "unsteadiness" in result}
 
 
 def main(argv: list[str] | None = None) -> int:

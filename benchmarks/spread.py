@@ -109,9 +109,9 @@ class Templates:
         self._random = np.random.default_rng(seed)
         axes = np.linalg.qr(self._random.normal(size=(DIM, DIM)))[0]
         num_axes = len(AXES_VARIANCE_1E6)
-        scale = np.sqrt(np.array(AXES_VARIANCE_1E6) * 1e-6)
+        self._variance = np.array(AXES_VARIANCE_1E6) * 1e-6
         self._axes = axes[:num_axes]
-        self._spread = (scale[:, None] * self._axes).astype(np.float32)
+        self._spread = (np.sqrt(self._variance)[:, None] * self._axes).astype(np.float32)
         direction = self._axes.T @ self._random.normal(size=num_axes)
         self._mean = (MEAN_NORM * direction / np.linalg.norm(direction)).astype(np.float32)
 
@@ -128,11 +128,11 @@ class Templates:
         A photograph is the person and something of its own, so that another of theirs is nearer to the mean along each
         axis, by as much as the axis varies within people; and it is spread as all photographs are.
         """
-        variance = np.array(AXES_VARIANCE_1E6) * 1e-6
         cosines = self._random.uniform(low, high, (len(of), 1))
-        within = (1 - cosines) * np.sqrt(variance) / np.sqrt(variance).sum()
-        kept = 1 - np.minimum(within / variance, 1.0)
-        own = self._random.standard_normal(kept.shape) * np.sqrt(variance * (1 - kept**2))
+        root = np.sqrt(self._variance)
+        within = (1 - cosines) * root / root.sum()
+        kept = 1 - np.minimum(within / self._variance, 1.0)
+        own = self._random.standard_normal(kept.shape) * root * np.sqrt(1 - kept**2)
         others = self._mean + (kept * ((of - self._mean) @ self._axes.T) + own) @ self._axes
         across = others - np.sum(others * of, axis=1, keepdims=True) * of
         across /= np.linalg.norm(across, axis=1, keepdims=True)

@@ -20,6 +20,8 @@ from assent.errors import IndexUnavailable
 from assent.types import Float32, Int64, UInt64
 
 _BLOCK_BYTES = 16
+_ROWS_AT_ONCE = 8192
+"""Read as one, a segment's million would need its own size again three times over."""
 
 
 class Originals(Protocol):
@@ -75,7 +77,8 @@ class FileOriginals:
         padded[:, : self._dim] = templates
         try:
             self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - lives as long as this object
-            view = memoryview(self._crypt(0, padded.tobytes()))
+            sealing = Cipher(algorithms.AES(self._key), modes.CTR(bytes(_BLOCK_BYTES))).encryptor()
+            view = memoryview(sealing.update(padded.tobytes()))
             while view:
                 view = view[self._file.write(view) :]
             # rows are read here and there: what lies behind one is not worth the memory
@@ -100,8 +103,10 @@ class FileOriginals:
             part = sealed[place : place + count]
             if os.preadv(self._file.fileno(), [part.data], first * self._row_bytes) != part.nbytes:
                 raise IndexUnavailable("templates of an index are cut short; make it anew from the records")
-        # one call for all rows, wherever they lie: a call for each takes ten times as long
-        found.view(np.uint64)[...] ^= self._key_stream(rows)
+        words = found.view(np.uint64)
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            part_of_rows = slice(start, start + _ROWS_AT_ONCE)
+            words[part_of_rows] ^= self._key_stream(rows[part_of_rows])
         return np.asarray(found[:, : self._dim], np.float32)
 
     def erase(self, rows: Int64) -> None:
@@ -114,7 +119,10 @@ class FileOriginals:
             self._file.close()
 
     def _key_stream(self, rows: Int64) -> UInt64:
-        """(len(rows), W) what CTR puts over these rows: their blocks' numbers, encrypted."""
+        """(len(rows), W) what CTR puts over these rows: their blocks' numbers, encrypted.
+
+        One call for all of them, wherever they lie: a call for each takes ten times as long.
+        """
         blocks_of_row = self._row_bytes // _BLOCK_BYTES
         numbers = np.zeros((len(rows), blocks_of_row, 2), ">u8")
         numbers[:, :, 1] = rows[:, None] * blocks_of_row + np.arange(blocks_of_row)
@@ -122,10 +130,6 @@ class FileOriginals:
         return np.frombuffer(encryptor.update(numbers.tobytes()), np.uint64).reshape(
             len(rows), 2 * blocks_of_row
         )
-
-    def _crypt(self, first_row: int, data: bytes) -> bytes:
-        counter = (first_row * self._row_bytes // _BLOCK_BYTES).to_bytes(_BLOCK_BYTES, "big")
-        return Cipher(algorithms.AES(self._key), modes.CTR(counter)).encryptor().update(data)
 
 
 def _advise(file: int, offset: int, length: int, advice: str) -> None:

@@ -205,7 +205,7 @@ def rotate(folder: Path) -> None:
 
 
 WORKS = [enrol_somebody, withdraw, rotate, enrol_again, erase]
-SWEEPS = [pytest.param(work, 7, id=f"{work.__name__}-some") for work in (withdraw, rotate)] + [
+SWEEPS = [pytest.param(work, 4, id=f"{work.__name__}-some") for work in (withdraw, rotate)] + [
     pytest.param(work, 1, id=work.__name__, marks=pytest.mark.slow) for work in WORKS
 ]
 
@@ -232,7 +232,7 @@ def test_before_or_after_never_half(
     assert set(order) == {False, True}
 
 
-@pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_store_is_made_or_not(scratch: Path, stride: int) -> None:
     empty = scratch / "empty"
     empty.mkdir()

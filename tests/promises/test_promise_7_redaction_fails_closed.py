@@ -13,6 +13,7 @@ from assent import Assent
 from assent.errors import ImageError
 from assent.service.images import load_image
 from assent.service.pictures import encode_png
+from assent.service.redacting import Redaction
 from assent.types import UInt8
 from assent.vision.redact import redact
 from tests.promises.builders import PURPOSE
@@ -32,6 +33,19 @@ def test_whoever_is_not_a_candidate_is_hidden(club: Assent, demo_photos: Path) -
     for answer in result.faces:
         assert answer.face is not None
         assert hidden_share(before, after, answer.face.box_xyxy) > 0.98
+
+
+def test_a_copy_that_keeps_who_consented_hides_a_stranger(
+    club: Assent, demo_photos: Path, tmp_path: Path
+) -> None:
+    photo, target = demo_photos / "biden.jpg", tmp_path / "copy.png"
+    result = club.search(photo, collection="club", purpose=PURPOSE, thorough=True)
+    [face] = [answer.face for answer in result.faces]
+    assert face is not None
+    done = club.redact_photo(photo, target, Redaction(collection="club", purpose=PURPOSE))
+    assert (done.num_hidden, done.num_shown) == (1, 0)
+    before, after = (load_image(path, club.settings).image_rgb for path in (photo, target))
+    assert hidden_share(before, after, face.box_xyxy) > 0.98
 
 
 def test_a_consent_that_ends_hides_the_face_in_the_next_picture(club: Assent, demo_photos: Path) -> None:

@@ -31,7 +31,9 @@ from benchmarks.spread import DIM, Templates
 FLOOR, NEAR_FLOOR = 0.934, 0.95
 """The default policy's floor for false matches of 1 in 1,000, and the end of "near" it (docs/accuracy.md)."""
 ROWS_AT_ONCE = 1_000_000
-NUM_MATED = 2000
+NUM_MATED = ((1_000_000, 10_000), (10_000_000, 2_000), (sys.maxsize, 1_000))
+"""Of galleries up to so many, so many probes: the exact search of large ones takes long."""
+NUM_TURNS = 8
 CHANGES_A_SECOND = 1000
 COLUMNS = (
     "gallery",
@@ -42,7 +44,7 @@ COLUMNS = (
     "memory",
     "added/s",
     "FAISS flat one / many",
-    "changes/s beside, p99",
+    "changes/s beside, p99 over between",
     "p99/p50 of fixed work",
 )
 
@@ -130,8 +132,8 @@ def drawn(size: int, num_probes: int) -> Iterator[tuple[Keys, Float32]]:
 
 
 def mated_probes(size: int) -> Float32:
-    """Fewer for very large galleries, whose exact search takes long."""
-    num_probes = min(NUM_MATED if size <= 10_000_000 else 300, size)
+    """As many as ``NUM_MATED`` says."""
+    num_probes = min(next(count for most, count in NUM_MATED if size <= most), size)
     templates = Templates()
     return templates.mates(templates.draw(num_probes), FLOOR, NEAR_FLOOR)
 
@@ -197,8 +199,10 @@ def unsteadiness(work_s: float) -> float:
 
 def changes(index: FaissIndex, probes: Float32) -> JsonObject:
     """Single additions and removals: as many as there can be, then ``CHANGES_A_SECOND`` with searches beside them."""
-    count = 9 * CHANGES_A_SECOND
-    new = [key.decode() for key in keys(2 * count, -1).tolist()]
+    num_alone = 6 * CHANGES_A_SECOND
+    # for ten seconds, or for thirty where a search takes long
+    num_pairs = CHANGES_A_SECOND * (6 if len(index) <= 1_000_000 else 20)
+    new = [key.decode() for key in keys(num_alone + num_pairs, -1).tolist()]
     templates = Templates(5).draw(len(new))
     done = iter(range(len(new)))
 
@@ -210,9 +214,42 @@ def changes(index: FaissIndex, probes: Float32) -> JsonObject:
             index.remove([new[number - 1]])
 
     started_s = time.perf_counter()
-    for _ in range(count):
+    for _ in range(num_alone):
         change()
-    most = 1.5 * count / (time.perf_counter() - started_s)
+    most = 1.5 * num_alone / (time.perf_counter() - started_s)
+    beside, between, changing_s = beside_searches(index, probes, change, num_pairs)
+    return {
+        "changes_a_second": most,
+        "changes_while_searching_a_second": 1.5 * num_pairs / changing_s,
+        "p99_while_changing_ms": 1e3 * float(np.quantile(beside, 0.99)),
+        "p99_between_changes_ms": 1e3 * float(np.quantile(between, 0.99)),
+        "searches_while_changing": len(beside),
+    }
+
+
+def beside_searches(
+    index: FaissIndex, probes: Float32, change: Callable[[], None], count: int
+) -> tuple[list[float], list[float], float]:
+    """Searches with ``count`` changes beside them, and without, in turns: a machine that is shared has its moods.
+
+    Returns:
+        Seconds of each search beside changes; of each between; seconds in which the changes were made.
+    """
+    beside: list[float] = []
+    between: list[float] = []
+    asked, changing_s = itertools.cycle(probes), 0.0
+    for _ in range(NUM_TURNS):
+        taken, lasted_s = searched_while_changing(index, asked, change, count // NUM_TURNS)
+        beside += taken
+        changing_s += lasted_s
+        between += searched(index, asked, lasts(lasted_s))
+    return beside, between, changing_s
+
+
+def searched_while_changing(
+    index: FaissIndex, probes: Iterator[Float32], change: Callable[[], None], count: int
+) -> tuple[list[float], float]:
+    """Seconds of each search, and in which the changes were made."""
     ended_s: list[float] = []
 
     def keep_changing() -> None:
@@ -226,23 +263,29 @@ def changes(index: FaissIndex, probes: Float32) -> JsonObject:
         ended_s.append(time.perf_counter())
 
     changing = threading.Thread(target=keep_changing)
-    taken: list[float] = []
     started_s = time.perf_counter()
     changing.start()
-    for probe in itertools.cycle(probes):
+    taken = searched(index, probes, lambda: bool(ended_s))
+    changing.join()
+    return taken, ended_s[0] - started_s
+
+
+def searched(index: FaissIndex, probes: Iterator[Float32], is_over: Callable[[], bool]) -> list[float]:
+    """Seconds of each search, but of the one that was going on at the end."""
+    taken: list[float] = []
+    for probe in probes:
         begun_s = time.perf_counter()
         index.search(probe[None], limit=10, min_score=FLOOR, now_s=0.0)
-        # the last one is measured without changes in part
-        if ended_s:
+        if is_over():
             break
         taken.append(time.perf_counter() - begun_s)
-    changing.join()
-    return {
-        "changes_a_second": most,
-        "changes_while_searching_a_second": 1.5 * count / (ended_s[0] - started_s),
-        "p99_while_changing_ms": 1e3 * float(np.quantile(taken, 0.99)),
-        "searches_while_changing": len(taken),
-    }
+    return taken
+
+
+def lasts(seconds: float) -> Callable[[], bool]:
+    """Whether so long is over from now on."""
+    until_s = time.perf_counter() + seconds
+    return lambda: time.perf_counter() >= until_s
 
 
 def rows_of(results: list[JsonObject]) -> list[tuple[Any, ...]]:
@@ -257,7 +300,8 @@ def rows_of(results: list[JsonObject]) -> list[tuple[Any, ...]]:
             f"{r['memory_gb']:.3f} GB",
             f"{r['added_a_second']:,.0f}",
             f"{r['flat_ms']:.2f} / {r['flat_batch_ms']:.2f} ms",
-            f"{r['changes_while_searching_a_second']:,.0f}, {r['p99_while_changing_ms']:.1f} ms",
+            f"{r['changes_while_searching_a_second']:,.0f}, "
+            f"{r['p99_while_changing_ms']:.1f} / {r['p99_between_changes_ms']:.1f} ms",
             f"{r['unsteadiness']:.1f}",
         )
         for r in results
@@ -276,7 +320,7 @@ def measured_before() -> dict[int, JsonObject]:
     if not path.exists():
         return {}
     found: JsonObject = json.loads(path.read_text())
-    return {result["size"]: result for result in found["results"] if "unsteadiness" in result}
+    return {result["size"]: result for result in found["results"] if "p99_between_changes_ms" in result}
 
 
 def main(argv: list[str] | None = None) -> int:

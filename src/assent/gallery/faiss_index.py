@@ -7,6 +7,7 @@ segments is replaced, never changed, so that a search goes on with the list that
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections import deque
@@ -28,9 +29,11 @@ from assent.gallery.index import (
     ranked,
 )
 from assent.gallery.key_filter import fingerprints
+from assent.gallery.originals import RowCipher
 from assent.gallery.saving import load_rows, save_rows
 from assent.gallery.segments import (
     CodedSegment,
+    Found,
     Near,
     OpenSegment,
     Segment,
@@ -39,8 +42,10 @@ from assent.gallery.segments import (
     best_of,
     concatenated,
     held_open,
+    read_rows,
     require_new,
     rows_in,
+    together,
 )
 from assent.gallery.short_codes import QUICK, THOROUGH
 from assent.gallery.snapshot import Saved, Seal
@@ -53,6 +58,8 @@ MAX_ROWS = 2**20
 MERGED_AT_ONCE = 8
 _WORTH_A_THREAD = 2_000_000
 """Bytes read in about the time that handing work to another thread may take."""
+_IDLE_AT_MOST = 1.25
+"""How much longer than all of them together the one with the most to do may have; more shares are more to do."""
 _GONE_SHARE = 0.3
 _MANY_ROWS = 4 * MAX_ROWS
 
@@ -112,6 +119,7 @@ class FaissIndex:
         if dim < 1:
             raise UsageError(f"dim must be at least 1, got {dim}")
         self._dim, self._folder = dim, folder
+        self._cipher = RowCipher()
         self._open_rows, self._max_rows = open_rows, max_rows
         self._memory, self._on_progress = memory, on_progress
         self._lock = threading.RLock()
@@ -180,26 +188,40 @@ class FaissIndex:
         segments = [segment for segment in self._segments if segment.num_rows]
         effort = THOROUGH if sum(segment.num_rows for segment in segments) <= _MANY_ROWS else QUICK
 
+        num_threads, num_shares = _threads_for([segment.bytes_read for segment in segments], self._threads)
         # each thread takes the next one, the largest first: whichever is held up by others has fewer to do
-        waiting: deque[Segment] = deque(sorted(segments, key=lambda segment: -segment.bytes_read))
+        waiting = deque(
+            (segment, share)
+            for segment in sorted(segments, key=lambda segment: -segment.bytes_read)
+            for share in segment.shares(num_shares, limit, now_s, effort)
+        )
+        num_helpers = min(num_threads, len(waiting)) - 1
 
         def ask() -> list[tuple[Segment, list[Near]]]:
             answers: list[tuple[Segment, list[Near]]] = []
             while True:
                 try:
-                    segment = waiting.popleft()
+                    segment, share = waiting.popleft()
                 except IndexError:
                     return answers
-                answers.append((segment, segment.near(array, limit, min_score, now_s, effort)))
+                answers.append((segment, segment.near(array, limit, min_score, now_s, effort, share)))
 
-        helping = [self._pool.submit(ask) for _ in range(_helpers_for(segments, self._threads))]
+        helping = [self._pool.submit(ask) for _ in range(num_helpers)]
         answers = ask()
         for helper in helping:
             if not helper.cancel():  # one that has not begun yet has nothing left to do
                 answers += helper.result()
-        asked = [segment for segment, _ in answers]
+        shares: dict[Segment, list[list[Near]]] = {}
+        for segment, near in answers:
+            shares.setdefault(segment, []).append(near)
         return [
-            _best(asked, [near[number] for _, near in answers], probe, limit=limit, min_score=min_score)
+            _best(
+                list(shares),
+                [together([near[number] for near in of_one]) for of_one in shares.values()],
+                probe,
+                limit=limit,
+                min_score=min_score,
+            )
             for number, probe in enumerate(array)
         ]
 
@@ -248,14 +270,15 @@ class FaissIndex:
 
     def _add_coded(self, rows: Rows) -> None:
         """Code what is in the open segment together with ``rows``; searches go on with the old list meanwhile."""
-        together = concatenated([self._open.held(), rows], self._dim)
-        total, made = len(together.keys), []
+        rows = concatenated([self._open.held(), rows], self._dim)
+        total, made = len(rows.keys), []
         for start in range(0, total, self._max_rows):
             part = slice(start, start + self._max_rows)
             made.append(
                 CodedSegment(
-                    Rows(together.keys[part], together.templates[part], together.expires_s[part]),
+                    Rows(rows.keys[part], rows.templates[part], rows.expires_s[part]),
                     self._folder,
+                    self._cipher,
                 )
             )
             if self._on_progress is not None:
@@ -306,7 +329,9 @@ class FaissIndex:
         step = self._max_rows
         parts = [slice(start, start + step) for start in range(0, len(rows.keys), step)]
         made = [
-            CodedSegment(Rows(rows.keys[part], rows.templates[part], rows.expires_s[part]), self._folder)
+            CodedSegment(
+                Rows(rows.keys[part], rows.templates[part], rows.expires_s[part]), self._folder, self._cipher
+            )
             for part in parts
         ]
         with self._lock:
@@ -317,10 +342,17 @@ class FaissIndex:
             self._segments = (*made, *kept)
 
 
-def _helpers_for(segments: Sequence[Segment], num_threads: int) -> int:
-    """How many threads beside the one that asks have enough to do."""
-    work = sorted(segment.bytes_read for segment in segments)
-    return min(num_threads - 1, sum(work[:-1]) // _WORTH_A_THREAD)
+def _threads_for(bytes_read: Sequence[int], most: int) -> tuple[int, int]:
+    """How many threads have enough to do, and into how many shares the segments are cut for these."""
+    num_threads = max(1, min(most, sum(bytes_read) // _WORTH_A_THREAD))
+    if num_threads == 1:
+        return 1, 1
+    num_large = round(sum(bytes_read) / max(bytes_read))
+    for num_shares in range(1, 4 * num_threads):
+        pieces_of_thread = num_large * num_shares / num_threads
+        if math.ceil(pieces_of_thread) <= _IDLE_AT_MOST * pieces_of_thread:
+            break
+    return num_threads, num_shares
 
 
 def _best(
@@ -335,7 +367,7 @@ def _best(
         return ()
     likeliest = _likeliest(parts, limit)
     first = _read(segments, [part.at(chosen) for part, chosen in zip(parts, likeliest, strict=True)])
-    hits = ranked(*first, probe, limit=limit, min_score=min_score)
+    hits = ranked(first.keys, first.templates, probe, limit=limit, min_score=min_score)
     at_least = hits[-1].score if len(hits) == limit else min_score
     others = [
         part.at(~chosen & (part.scores + part.off_by >= at_least))
@@ -343,8 +375,14 @@ def _best(
     ]
     if not any(len(part.rows) for part in others):
         return hits
-    keys, templates = zip(first, _read(segments, others), strict=True)
-    return ranked(np.concatenate(keys), np.concatenate(templates), probe, limit=limit, min_score=min_score)
+    then = _read(segments, others)
+    return ranked(
+        np.concatenate([first.keys, then.keys]),
+        np.concatenate([first.templates, then.templates]),
+        probe,
+        limit=limit,
+        min_score=min_score,
+    )
 
 
 def _likeliest(parts: Sequence[Near], limit: int) -> list[Bool]:
@@ -356,13 +394,11 @@ def _likeliest(parts: Sequence[Near], limit: int) -> list[Bool]:
     return [part.scores >= kth for part in parts]
 
 
-def _read(segments: Sequence[Segment], parts: Sequence[Near]) -> tuple[Keys, Float32]:
-    """Keys and templates of these rows, but of those that ended meanwhile."""
-    wanted = [(segment, part.rows) for segment, part in zip(segments, parts, strict=True) if len(part.rows)]
-    for segment, rows in wanted:
-        segment.announce(rows)
-    found = [segment.found(rows) for segment, rows in wanted]
-    return np.concatenate([part.keys for part in found]), np.concatenate([part.templates for part in found])
+def _read(segments: Sequence[Segment], parts: Sequence[Near]) -> Found:
+    """Keys and templates of these rows, of which there is one at least."""
+    return read_rows(
+        [(segment, part.rows) for segment, part in zip(segments, parts, strict=True) if len(part.rows)]
+    )
 
 
 def _gone_meanwhile(made: CodedSegment, before: Sequence[Segment]) -> Int64:

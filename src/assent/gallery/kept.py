@@ -10,7 +10,7 @@ import numpy as np
 
 from assent.gallery.held_keys import HeldKeys
 from assent.gallery.index import Keys, Rows, begin_with
-from assent.gallery.originals import FileOriginals, MemoryOriginals, Originals
+from assent.gallery.originals import FileOriginals, MemoryOriginals, Originals, RowCipher
 from assent.gallery.segments import Found, LiveRows
 from assent.types import Int64, UInt64
 
@@ -35,7 +35,7 @@ class KeptSegment:
         self._live = LiveRows(np.where(self._whose.held, rows.expires_s, -math.inf))
         templates = np.ascontiguousarray(rows.templates)
         self._originals: Originals = (
-            MemoryOriginals(templates) if folder is None else FileOriginals(templates, folder)
+            MemoryOriginals(templates) if folder is None else FileOriginals(templates, folder, RowCipher())
         )
 
     def __len__(self) -> int:

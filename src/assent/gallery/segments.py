@@ -20,8 +20,8 @@ from assent.errors import IndexUnavailable
 from assent.gallery.held_keys import HeldKeys
 from assent.gallery.index import SCORE_ERROR, Keys, Rows, begin_with, held_twice, not_held
 from assent.gallery.key_filter import fingerprints
-from assent.gallery.originals import FileOriginals, MemoryOriginals, Originals
-from assent.gallery.short_codes import Effort, ShortCodes
+from assent.gallery.originals import FileOriginals, MemoryOriginals, Originals, RowCipher, read_together
+from assent.gallery.short_codes import WHOLE, Effort, Share, ShortCodes
 from assent.types import Bool, Float32, Float64, Int64, UInt8, UInt64
 
 _ROWS_AT_ONCE = 8192
@@ -132,6 +132,10 @@ class OpenSegment:
         """Of memory by a search for one probe, about."""
         return self.size * self._templates.shape[1] * 4
 
+    def shares(self, _wanted: int, _limit: int, _now_s: float, _effort: Effort) -> Sequence[Share]:
+        """The parts of a search: it is in one."""
+        return [WHOLE]
+
     def rows_of(self, keys: Keys, _prints: UInt64) -> Int64:
         """(N,) the row of each key, -1 where it is not held here."""
         return np.array([self._row_of.get(bytes(key), -1) for key in keys], np.int64)
@@ -170,9 +174,15 @@ class OpenSegment:
         return Rows(keys, self._templates[at], self._expires_s[at])
 
     def near(
-        self, probes: Float32, limit: int, min_score: float, now_s: float, _effort: Effort
+        self,
+        probes: Float32,
+        limit: int,
+        min_score: float,
+        now_s: float,
+        _effort: Effort,
+        _share: Share = WHOLE,
     ) -> list[Near]:
-        """Everything that may be among the best ``limit``, for each probe; always all of it."""
+        """Everything that may be among the best ``limit``, for each probe; always all of it, in one share."""
         size = self.size
         templates, live = self._templates[:size], self._expires_s[:size] > now_s
         found = []
@@ -180,9 +190,6 @@ class OpenSegment:
             rows = np.flatnonzero(live & (scores >= min_score - SCORE_ERROR))
             found.append(best_of([Near(rows, scores[rows], SCORE_ERROR)], limit)[0])
         return found
-
-    def announce(self, rows: Int64) -> None:
-        """Nothing is to fetch."""
 
     def found(self, rows: Int64) -> Found:
         """The templates of rows, but of those that ended meanwhile."""
@@ -215,20 +222,21 @@ class CodedSegment:
     Args:
         rows: at least some thousands.
         folder: where the templates themselves are kept, encrypted; None for memory.
+        cipher: for the index's files.
 
     Raises:
         IndexUnavailable: the disk refuses.
     """
 
-    def __init__(self, rows: Rows, folder: Path | None) -> None:
+    def __init__(self, rows: Rows, folder: Path | None, cipher: RowCipher) -> None:
         order = np.argsort(rows.keys)
         self._whose = HeldKeys(rows.keys[order])
         templates = np.ascontiguousarray(rows.templates[order])
         self._live = LiveRows(rows.expires_s[order].copy())
         self._short = ShortCodes(templates)
         self._code_bytes(templates)
-        self._originals: Originals = (
-            MemoryOriginals(templates) if folder is None else FileOriginals(templates, folder)
+        self.originals: Originals = (
+            MemoryOriginals(templates) if folder is None else FileOriginals(templates, folder, cipher)
         )
 
     def __len__(self) -> int:
@@ -250,6 +258,12 @@ class CodedSegment:
         """Of memory by a search for one probe, about."""
         return self._short.code_bytes
 
+    def shares(self, wanted: int, limit: int, now_s: float, effort: Effort) -> Sequence[Share]:
+        """The parts of a search, at most ``wanted``, which may be done beside each other."""
+        few = self._are_few(self.num_live(now_s), limit, effort)
+        count = 1 if few else min(wanted, self._short.num_cells)
+        return [WHOLE] if count == 1 else [Share(number, count) for number in range(count)]
+
     def rows_of(self, keys: Keys, prints: UInt64) -> Int64:
         """(N,) the row of each key, -1 where it is not held here."""
         return self._whose.rows_of(keys, prints)
@@ -264,7 +278,7 @@ class CodedSegment:
         self._live.end(rows)
         self._codes[rows] = 0
         self._short.overwrite(rows)
-        self._originals.erase(rows)
+        self.originals.erase(rows)
 
     def held(self, part: slice = slice(None)) -> Rows:
         """What is held, by key."""
@@ -273,7 +287,9 @@ class CodedSegment:
 
     def _whole(self, rows: Int64) -> tuple[Int64, Float32]:
         """These rows and their templates, but of those that ended while they were read."""
-        templates = self._originals.read(rows)
+        return self._still(rows, self.originals.read(rows))
+
+    def _still(self, rows: Int64, templates: Float32) -> tuple[Int64, Float32]:
         # ``end`` marks a row before it overwrites it
         kept = self._whose.held[rows]
         return (rows, templates) if kept.all() else (rows[kept], templates[kept])
@@ -288,17 +304,27 @@ class CodedSegment:
         """The keys of what is held, in order."""
         return self._whose.keys[self._whose.held]
 
-    def near(self, probes: Float32, limit: int, min_score: float, now_s: float, effort: Effort) -> list[Near]:
-        """What may be among the best ``limit``, for each probe."""
+    def near(
+        self,
+        probes: Float32,
+        limit: int,
+        min_score: float,
+        now_s: float,
+        effort: Effort,
+        share: Share = WHOLE,
+    ) -> list[Near]:
+        """What may be among the best ``limit``, for each probe; all shares together have it all."""
         num_live, bits = self._live.at(now_s)
         if num_live == 0:
             return [Near(np.zeros(0, np.int64), np.zeros(0, np.float32), 0.0) for _ in probes]
-        if num_live <= max(effort.num_candidates, self.num_rows * _FEW):
+        # of several shares none may leave the others' rows to another, since somebody may leave between them
+        if share is WHOLE and self._are_few(num_live, limit, effort):
             live = np.flatnonzero(np.unpackbits(bits, count=self.num_rows, bitorder="little"))
             return [self._scored(probe, live, limit, min_score) for probe in probes]
         nearest = self._short.nearest(
             probes,
             effort,
+            share,
             limit=limit,
             min_score=min_score,
             bits=None if num_live == self.num_rows else bits,
@@ -308,13 +334,9 @@ class CodedSegment:
             for probe, rows in zip(probes, nearest, strict=True)
         ]
 
-    def announce(self, rows: Int64) -> None:
-        """Say that ``found`` is asked of these rows next."""
-        self._originals.announce(rows)
-
-    def found(self, rows: Int64) -> Found:
-        """The templates of rows, but of those that ended meanwhile."""
-        at, templates = self._whole(rows)
+    def still(self, rows: Int64, templates: Float32) -> Found:
+        """Of rows that were read, those that did not end meanwhile."""
+        at, templates = self._still(rows, templates)
         return Found(self._whose.keys[at], templates)
 
     def short_codes(self, rows: Int64) -> UInt8:
@@ -332,6 +354,10 @@ class CodedSegment:
                 raise IndexUnavailable(
                     "codes and templates of an index disagree; make it anew from the records"
                 )
+
+    def _are_few(self, num_live: int, limit: int, effort: Effort) -> bool:
+        """Whether so many that may be returned are looked at one by one."""
+        return num_live <= max(effort.candidates(self.num_rows, limit), self.num_rows * _FEW)
 
     def _code_bytes(self, templates: Float32) -> None:
         """Eight bits an axis, and the most that a score can be off by."""
@@ -362,6 +388,24 @@ class CodedSegment:
 Segment = OpenSegment | CodedSegment
 
 
+def read_rows(parts: Sequence[tuple[Segment, Int64]]) -> Found:
+    """Whose rows are, and the templates, but of those that ended meanwhile; of all segments at once."""
+    coded = [(segment, rows) for segment, rows in parts if isinstance(segment, CodedSegment)]
+    found = [segment.found(rows) for segment, rows in parts if isinstance(segment, OpenSegment)]
+    if coded:
+        templates = read_together([(segment.originals, rows) for segment, rows in coded])
+        ends = np.cumsum([len(rows) for _, rows in coded])
+        found += [
+            segment.still(rows, templates[end - len(rows) : end])
+            for (segment, rows), end in zip(coded, ends.tolist(), strict=True)
+        ]
+    if len(found) == 1:
+        return found[0]
+    return Found(
+        np.concatenate([part.keys for part in found]), np.concatenate([part.templates for part in found])
+    )
+
+
 def best_of(parts: Sequence[Near], limit: int) -> list[Near]:
     """Of each part, what may be among the best ``limit`` of all; ties with the last are."""
     if sum(len(part.rows) for part in parts) <= limit:
@@ -369,6 +413,16 @@ def best_of(parts: Sequence[Near], limit: int) -> list[Near]:
     at_least = np.concatenate([part.scores - part.off_by for part in parts])
     kth = np.partition(at_least, -limit)[-limit]
     return [part.at(part.scores + part.off_by >= kth) for part in parts]
+
+
+def together(shares: Sequence[Near]) -> Near:
+    """What several shares of one search found in one segment."""
+    if len(shares) == 1:
+        return shares[0]
+    # cells that are as near as each other may be in two of them
+    rows, at = np.unique(np.concatenate([share.rows for share in shares]), return_index=True)
+    scores = np.concatenate([share.scores for share in shares])[at]
+    return Near(rows, scores, max(share.off_by for share in shares))
 
 
 class Holding(Protocol):

@@ -15,9 +15,9 @@ from benchmarks.spread import Templates
 
 from assent.errors import IndexUnavailable, NotEnoughMemory, UsageError
 from assent.gallery import ExactIndex, FaissIndex, faiss_index
-from assent.gallery.originals import FileOriginals
-from assent.gallery.segments import CodedSegment, Found, Near, best_of
-from assent.gallery.short_codes import faiss
+from assent.gallery.originals import FileOriginals, RowCipher, read_together
+from assent.gallery.segments import CodedSegment, Found, Near, Segment, best_of, read_rows
+from assent.gallery.short_codes import WHOLE, Share, faiss
 from assent.types import Float32, Int64
 from tests.builders import unit_templates
 
@@ -61,17 +61,16 @@ def test_the_likeliest_are_read_first_and_save_reading_most_others(
     num_read: list[int] = []
     num_possible: list[int] = []
 
-    def counted(segment: CodedSegment, at: Int64) -> Found:
-        num_read.append(len(at))
-        return found(segment, at)
+    def counted(parts: Sequence[tuple[Segment, Int64]]) -> Found:
+        num_read.extend(len(rows) for _, rows in parts)
+        return read_rows(parts)
 
     def noted(parts: Sequence[Near], limit: int) -> list[Near]:
         kept = best_of(parts, limit)
         num_possible.append(sum(len(part.rows) for part in kept))
         return kept
 
-    found = CodedSegment.found
-    monkeypatch.setattr(CodedSegment, "found", counted)
+    monkeypatch.setattr(faiss_index, "read_rows", counted)
     monkeypatch.setattr(faiss_index, "best_of", noted)
     for probe in drawn.mates(rows[:200], FLOOR, 0.95):
         index.search(probe[None], limit=10, min_score=0.8, now_s=0.0)
@@ -83,7 +82,7 @@ def test_a_file_that_lost_its_end_is_noticed(tmp_path: Path) -> None:
     index, rows = FaissIndex(16, folder=tmp_path, threads=1, open_rows=10), unit_templates(100, 16)
     index.add(names(100), rows, expires_s=np.full(100, np.inf))
     [segment] = [s for s in index._segments if isinstance(s, CodedSegment)]
-    os.truncate(segment._originals._file.fileno(), 50 * 64 + 7)  # type: ignore[attr-defined]
+    os.truncate(segment.originals._file.fileno(), 50 * 64 + 7)  # type: ignore[attr-defined]
     assert best(index, rows[3]) == ["k000003"]
     with pytest.raises(IndexUnavailable, match="cut short; make it anew"):
         best(index, rows[97])
@@ -126,7 +125,7 @@ def test_too_little_memory_is_said_before_it_starts() -> None:
 
 def test_templates_on_the_disk_are_encrypted_and_overwritten(tmp_path: Path) -> None:
     rows = unit_templates(50, 18)
-    originals = FileOriginals(rows, tmp_path)
+    originals = FileOriginals(rows, tmp_path, RowCipher())
     assert list(tmp_path.iterdir()) == []  # no name
     content = Path(f"/proc/self/fd/{originals._file.fileno()}").read_bytes()
     assert not any(row.tobytes()[:16] in content for row in rows)
@@ -135,6 +134,73 @@ def test_templates_on_the_disk_are_encrypted_and_overwritten(tmp_path: Path) -> 
     after = Path(f"/proc/self/fd/{originals._file.fileno()}").read_bytes()
     assert after[7 * 80 : 8 * 80] == bytes(80)
     np.testing.assert_array_equal(originals.read(np.array([8])), rows[8:9])
+
+
+def test_templates_of_several_files_are_read_together(tmp_path: Path) -> None:
+    """Rows with the same number in two files of one key are under counters of their own."""
+    first, second, cipher = unit_templates(50, 18), unit_templates(40, 18, seed=1), RowCipher()
+    files = [FileOriginals(rows, tmp_path, cipher) for rows in (first, second, second)]
+    contents = [Path(f"/proc/self/fd/{file._file.fileno()}").read_bytes() for file in files]
+    assert contents[1] != contents[2]
+    assert contents[0][: 80 * 40] != contents[1]
+    wanted = [np.array([49, 0, 1]), np.array([39, 38]), np.array([1])]
+    expected = np.concatenate([first[wanted[0]], second[wanted[1]], second[wanted[2]]])
+    np.testing.assert_array_equal(read_together(list(zip(files, wanted, strict=True))), expected)
+    files[1] = FileOriginals(second, tmp_path, RowCipher())
+    np.testing.assert_array_equal(read_together(list(zip(files, wanted, strict=True))), expected)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_search_shared_among_threads_finds_what_one_finds(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A segment of cells is searched in shares of these, each row in one of them."""
+    monkeypatch.setattr("assent.gallery.short_codes._ROWS_OF_CELL", 64)
+    monkeypatch.setattr(faiss_index, "_WORTH_A_THREAD", 1000)
+    drawn = Templates()
+    rows = drawn.draw(40_000)
+    index, exact = FaissIndex(128, threads=threads), ExactIndex(128)
+    for each in (index, exact):
+        each.add(names(len(rows)), rows, expires_s=np.full(len(rows), np.inf))
+    asked: list[Share] = []
+    near = CodedSegment.near
+
+    def noted(segment: CodedSegment, *arguments: Any) -> list[Near]:
+        asked.append(arguments[-1])
+        return near(segment, *arguments)
+
+    monkeypatch.setattr(CodedSegment, "near", noted)
+    probes = drawn.mates(rows[:40], FLOOR, 0.95)
+    for some in (probes[:1], probes):  # FAISS has a way for few and one for many
+        asked.clear()
+        wanted = {"limit": 100, "min_score": 0.8, "now_s": 0.0}
+        assert index.search(some, **wanted) == exact.search(some, **wanted)  # type: ignore[arg-type]
+        assert sorted(asked, key=lambda share: share.number) == (
+            [WHOLE] if threads == 1 else [Share(number, 3) for number in range(3)]
+        )
+
+
+def test_who_leaves_between_two_shares_of_a_search_takes_nobody_along(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where few are left they are looked at one by one; a search that began in shares stays in shares."""
+    monkeypatch.setattr("assent.gallery.short_codes._ROWS_OF_CELL", 8)
+    monkeypatch.setattr(faiss_index, "_WORTH_A_THREAD", 1000)
+    rows, near = unit_templates(4000, 16), CodedSegment.near
+    index = FaissIndex(16, threads=2, open_rows=10)
+    index.add(names(4000), rows, expires_s=np.full(4000, np.inf))
+    lock, leaving = threading.Lock(), names(3990)
+
+    def near_then_gone(segment: CodedSegment, *arguments: Any) -> list[Near]:
+        found = near(segment, *arguments)
+        with lock:
+            index.remove(leaving)
+            leaving.clear()
+        return found
+
+    monkeypatch.setattr(CodedSegment, "near", near_then_gone)
+    found = index.search(rows[3990:], limit=1, min_score=0.9, now_s=0.0)
+    assert [[hit.key for hit in hits] for hits in found] == [[name] for name in names(10, 3990)]
 
 
 def test_a_folder_that_is_gone_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
@@ -222,7 +288,7 @@ def test_nothing_of_a_removed_template_stays_in_memory_or_on_the_disk(tmp_path: 
     assert not after[gone].any()
     assert not segment._codes[gone].any()
     np.testing.assert_array_equal(after[~gone], before[~gone])
-    content = Path(f"/proc/self/fd/{segment._originals._file.fileno()}").read_bytes()  # type: ignore[attr-defined]
+    content = Path(f"/proc/self/fd/{segment.originals._file.fileno()}").read_bytes()  # type: ignore[attr-defined]
     assert content[41 * 64 : 42 * 64] == content[97 * 64 : 98 * 64] == bytes(64)
     index.verify()
 

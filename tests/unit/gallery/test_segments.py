@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
-from assent.gallery.faiss_index import _helpers_for
+from assent.gallery.faiss_index import _threads_for
 from assent.gallery.segments import LiveRows
 
 
@@ -57,23 +56,22 @@ def test_who_leaves_while_bits_are_made_is_not_in_the_next(monkeypatch: pytest.M
     assert 4 not in live(rows, 0.0)
 
 
-@dataclass(frozen=True)
-class Part:
-    bytes_read: int
-
-
 @pytest.mark.parametrize(
-    ("sizes", "num_threads", "expected"),
+    ("bytes_read", "most", "expected"),
     [
-        ([], 2, 0),
-        ([160_000_000], 2, 0),
-        ([1_600_000, 2_000], 2, 0),
-        ([16_000_000, 9_000], 2, 0),
-        ([16_000_000, 16_000_000], 1, 0),
-        ([9_000, 16_000_000, 2_000_000], 2, 1),
-        ([16_000_000] * 10, 8, 7),
+        ([], 2, (1, 1)),
+        ([3_000_000], 2, (1, 1)),
+        ([16_000_000], 1, (1, 1)),
+        ([16_000_000], 2, (2, 2)),
+        ([16_000_000, 9_000], 2, (2, 2)),
+        ([16_000_000] * 2, 2, (2, 1)),
+        ([16_000_000] * 3, 2, (2, 2)),
+        ([16_000_000] * 10, 2, (2, 1)),
+        ([16_000_000] * 10, 16, (16, 3)),
+        ([1_600_000, 1_600_000, 1_600_000], 16, (2, 2)),
     ],
 )
-def test_no_more_threads_than_there_is_work_for(sizes: list[int], num_threads: int, expected: int) -> None:
-    parts: Any = [Part(size) for size in sizes]
-    assert _helpers_for(parts, num_threads) == expected
+def test_threads_have_enough_to_do_and_about_the_same(
+    bytes_read: list[int], most: int, expected: tuple[int, int]
+) -> None:
+    assert _threads_for(bytes_read, most) == expected

@@ -132,8 +132,13 @@ class S3Buckets:
             return self._client
 
     def _make_client(self) -> Any:
-        import boto3
-        from botocore.config import Config
+        try:
+            import boto3
+            from botocore.config import Config
+        except ModuleNotFoundError as error:
+            raise ObjectUnavailable(
+                f"buckets of an S3 need {error.name}, which is not installed; run: pip install 'assent[server]'"
+            ) from error
 
         options = self._options
         return boto3.session.Session().client(

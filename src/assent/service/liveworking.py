@@ -148,7 +148,10 @@ class _Watch:
         pauses = Pauses(0.5, 30.0)
         try:
             while not self._is_over.is_set():
+                began_s = time.monotonic()
                 self._watch_once()
+                if time.monotonic() - began_s > pauses.most_s:
+                    pauses.reset()  # it was watched for so long that what failed before is past
                 self._is_over.wait(pauses.next_s())
         finally:
             self._is_over.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -61,6 +62,13 @@ def test_an_objects_bytes_and_versions(s3_url: str, filled: Any) -> None:
     assert store.read("club-photos", "large", max_bytes=200_000) == bytes(200_000)
     with pytest.raises(ObjectTooLarge, match="at most 199,999 bytes"):
         store.read("club-photos", "large", max_bytes=199_999)
+
+
+def test_without_boto3_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    store = S3Buckets(options("http://127.0.0.1:1"))
+    with pytest.raises(ObjectUnavailable, match=r"need boto3, .* pip install 'assent\[server\]'"):
+        store.read("club-photos", "large", max_bytes=10)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 
 from assent import Assent
 from assent.errors import AlreadyExists, NotFound, StoreUnavailable, UsageError
+from assent.live.pauses import Pauses
 from assent.live.values import SourceSettings
 from assent.service import liveworking
 from assent.service.livedoor import LiveDoor, asked
@@ -264,6 +265,30 @@ def test_a_fault_of_one_stream_is_logged_by_class_and_place(
         until(lambda: "a fault in Assent" in streaming.streams.get("front-door").message)
     assert "a stream failed: RuntimeError at assent.service.liveworking:" in caplog.text
     assert "hush" not in caplog.text
+
+
+def test_a_stream_that_was_watched_for_long_is_tried_again_at_once(
+    streaming: Assent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pauses grow while nothing helps; a camera that was there for an hour begins with the first pause again."""
+    waited_s: list[float] = []
+    lasting_s = iter([0.0, 0.0, 0.3, 0.0])
+
+    class Noted(Pauses):
+        def next_s(self) -> float:
+            waited_s.append(super().next_s())
+            return waited_s[-1]
+
+    def lost(*_: object, **__: object) -> None:
+        time.sleep(next(lasting_s, 0.0))
+        raise StoreUnavailable("lost")
+
+    monkeypatch.setattr(liveworking, "Pauses", lambda *_: Noted(0.01, 0.2))
+    monkeypatch.setattr(liveworking, "open_live", lost)
+    streaming.streams.start("front-door")
+    with working(streaming):
+        until(lambda: len(waited_s) >= 4)
+    assert waited_s[:4] == [0.01, 0.02, 0.01, 0.02]
 
 
 def test_a_stream_whose_lease_cannot_be_looked_after_is_watched_no_more(

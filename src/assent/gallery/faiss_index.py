@@ -124,6 +124,7 @@ class FaissIndex:
         self._memory, self._on_progress = memory, on_progress
         self._lock = threading.RLock()
         self._merging: threading.Thread | None = None
+        self._may_merge = False
         self._trouble: IndexUnavailable | None = None
         self._threads = threads or os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="assent-index")
@@ -168,6 +169,7 @@ class FaissIndex:
                 # the full one is compared as it is until it is coded, which nobody waits for
                 self._open = OpenSegment(self._dim, self._open_rows)
                 self._segments = (*self._segments, self._open)
+                self._may_merge = True
             self._open.append(rows)
             self._merge_in_background()
 
@@ -175,9 +177,10 @@ class FaissIndex:
         """Drop templates (see ``Index.remove``)."""
         wanted = np.unique(encoded_keys(keys))
         with self._lock:
-            for segment, gone in zip(self._segments, rows_in(self._segments, wanted), strict=True):
-                if len(gone):
-                    segment.end(gone)
+            for place, gone in rows_in(self._segments, wanted):
+                segment = self._segments[place]
+                segment.end(gone)
+                self._may_merge |= _is_mostly_gone(segment)
 
     def search(self, probes: Float32, *, limit: int, min_score: float, now_s: float) -> list[tuple[Hit, ...]]:
         """The most similar templates that may be returned (see ``Index.search``)."""
@@ -285,13 +288,18 @@ class FaissIndex:
                 self._on_progress(min(start + self._max_rows, total), total)
         coded = [segment for segment in self._segments if segment is not self._open]
         self._open = OpenSegment(self._dim, self._open_rows)
-        self._segments = (*coded, *made, self._open)
+        self._segments, self._may_merge = (*coded, *made, self._open), True
         self._merge_in_background()
 
     def _merge_in_background(self) -> None:
-        if (self._merging is None or not self._merging.is_alive()) and self._mergeable():
-            self._merging = threading.Thread(target=self._merge, name="assent-merge", daemon=True)
-            self._merging.start()
+        """Start what is to be done, if it is not being done; looked for only where there may be any."""
+        if not self._may_merge or (self._merging is not None and self._merging.is_alive()):
+            return
+        if not self._mergeable():
+            self._may_merge = False
+            return
+        self._merging = threading.Thread(target=self._merge, name="assent-merge", daemon=True)
+        self._merging.start()
 
     def _mergeable(self) -> Sequence[Segment]:
         """Full open segments; or small coded ones of one size, or one that is mostly gone."""
@@ -303,7 +311,7 @@ class FaissIndex:
         coded = [segment for segment in segments if isinstance(segment, CodedSegment)]
         by_size: dict[int, list[CodedSegment]] = {}
         for segment in coded:
-            if len(segment) < (1 - _GONE_SHARE) * segment.num_rows:
+            if _is_mostly_gone(segment):
                 return [segment]
             if segment.num_rows * 2 <= self._max_rows:
                 by_size.setdefault(int(np.log2(segment.num_rows) / 3), []).append(segment)
@@ -340,6 +348,11 @@ class FaissIndex:
                 segment.end(_gone_meanwhile(segment, chosen))
             kept = [segment for segment in self._segments if segment not in chosen]
             self._segments = (*made, *kept)
+
+
+def _is_mostly_gone(segment: Segment) -> bool:
+    """Whether it is worth being made anew; one that is open goes anyway."""
+    return isinstance(segment, CodedSegment) and len(segment) < (1 - _GONE_SHARE) * segment.num_rows
 
 
 def _threads_for(bytes_read: Sequence[int], most: int) -> tuple[int, int]:

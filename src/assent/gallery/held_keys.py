@@ -21,6 +21,7 @@ class HeldKeys:
     Attributes:
         keys: as given.
         held: (N,) bool, whether each row is held.
+        may_hold: of a fingerprint, False where its key is surely not one of them.
     """
 
     def __init__(self, keys: Keys, order: Int64 | None = None) -> None:
@@ -28,6 +29,7 @@ class HeldKeys:
         self.held: Bool = np.asarray(keys != b"", np.bool_)
         self._order = order
         self._filter = KeyFilter(keys)
+        self.may_hold = self._filter.may_hold_one
         self._num_held = int(np.count_nonzero(self.held))
 
     def __len__(self) -> int:

@@ -24,6 +24,9 @@ class KeptSegment:
         rows: in any order; one without a key is gone.
         folder: where the templates are kept, encrypted (see ``assent.gallery.originals``); None for memory.
 
+    Attributes:
+        may_hold: see ``assent.gallery.segments.Holding``.
+
     Raises:
         IndexUnavailable: the disk refuses.
     """
@@ -32,6 +35,7 @@ class KeptSegment:
         keys = rows.keys.copy()
         self._by_key = np.argsort(keys, kind="stable")
         self._whose = HeldKeys(keys, self._by_key)
+        self.may_hold = self._whose.may_hold
         self._live = LiveRows(np.where(self._whose.held, rows.expires_s, -math.inf))
         templates = np.ascontiguousarray(rows.templates)
         self._originals: Originals = (

@@ -73,16 +73,17 @@ class KeyFilter:
     def may_hold(self, prints: UInt64) -> Bool:
         """(N,) False where the key of that fingerprint is surely not one of them."""
         if len(prints) <= _FEW:
-            return np.array([self._may_hold_one(number) for number in prints.tolist()], np.bool_)
+            return np.array([self.may_hold_one(number) for number in prints.tolist()], np.bool_)
         first, second = (
             (self._bits[place >> 3] >> (place & 7).astype(np.uint8)) & 1 for place in self._places(prints)
         )
         return np.asarray(first & second, np.bool_)
 
+    def may_hold_one(self, number: int) -> bool:
+        """The same of a single fingerprint, in a twentieth of the time."""
+        high, low = number >> (64 - self._log2), number & ((1 << self._log2) - 1)
+        return bool(self._bytes[high >> 3] >> (high & 7) & self._bytes[low >> 3] >> (low & 7) & 1)
+
     def _places(self, prints: UInt64) -> tuple[UInt64, UInt64]:
         """The bits of each key: by the upper end of its fingerprint, and by the lower."""
         return prints >> np.uint64(64 - self._log2), prints & np.uint64((1 << self._log2) - 1)
-
-    def _may_hold_one(self, number: int) -> bool:
-        high, low = number >> (64 - self._log2), number & ((1 << self._log2) - 1)
-        return bool(self._bytes[high >> 3] >> (high & 7) & self._bytes[low >> 3] >> (low & 7) & 1)

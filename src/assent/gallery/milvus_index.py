@@ -160,10 +160,9 @@ class MilvusIndex:
         with self._lock:
             self._require_open()
             segments = self._state.segments
-            for place, (segment, gone) in enumerate(zip(segments, rows_in(segments, wanted), strict=True)):
-                if len(gone):
-                    segment.end(gone)
-                    self._owed.append(numbers_of(place, gone))
+            for place, gone in rows_in(segments, wanted):
+                segments[place].end(gone)
+                self._owed.append(numbers_of(place, gone))
             if len(wanted):
                 self._tidy_soon()
             with self._saying_what_is_gone():

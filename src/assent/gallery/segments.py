@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from assent.gallery.short_codes import WHOLE, Effort, Share, ShortCodes
 from assent.types import Bool, Float32, Float64, Int64, UInt8, UInt64
 
 _ROWS_AT_ONCE = 8192
+_FEW_KEYS: Final = 4
 _FEW = 1 / 64
 """Where fewer of a segment's rows may be returned, these are looked at one by one instead."""
 
@@ -136,6 +137,10 @@ class OpenSegment:
         """The parts of a search: it is in one."""
         return [WHOLE]
 
+    def may_hold(self, _print: int) -> bool:
+        """Whether it does is asked as fast as it could be guessed."""
+        return True
+
     def rows_of(self, keys: Keys, _prints: UInt64) -> Int64:
         """(N,) the row of each key, -1 where it is not held here."""
         return np.array([self._row_of.get(bytes(key), -1) for key in keys], np.int64)
@@ -224,6 +229,10 @@ class CodedSegment:
         folder: where the templates themselves are kept, encrypted; None for memory.
         cipher: for the index's files.
 
+    Attributes:
+        may_hold: see ``Holding``.
+        originals: the templates themselves.
+
     Raises:
         IndexUnavailable: the disk refuses.
     """
@@ -231,6 +240,7 @@ class CodedSegment:
     def __init__(self, rows: Rows, folder: Path | None, cipher: RowCipher) -> None:
         order = np.argsort(rows.keys)
         self._whose = HeldKeys(rows.keys[order])
+        self.may_hold = self._whose.may_hold
         templates = np.ascontiguousarray(rows.templates[order])
         self._live = LiveRows(rows.expires_s[order].copy())
         self._short = ShortCodes(templates)
@@ -317,8 +327,8 @@ class CodedSegment:
         num_live, bits = self._live.at(now_s)
         if num_live == 0:
             return [Near(np.zeros(0, np.int64), np.zeros(0, np.float32), 0.0) for _ in probes]
-        # of several shares none may leave the others' rows to another, since somebody may leave between them
-        if share is WHOLE and self._are_few(num_live, limit, effort):
+        # in each of several shares, too: that somebody left between them must not take anybody along
+        if self._are_few(num_live, limit, effort):
             live = np.flatnonzero(np.unpackbits(bits, count=self.num_rows, bitorder="little"))
             return [self._scored(probe, live, limit, min_score) for probe in probes]
         nearest = self._short.nearest(
@@ -428,6 +438,10 @@ def together(shares: Sequence[Near]) -> Near:
 class Holding(Protocol):
     """Some of an index's rows."""
 
+    def may_hold(self, print_: int) -> bool:
+        """False where the key of that fingerprint is surely not held here; soon said."""
+        ...
+
     def rows_of(self, keys: Keys, prints: UInt64) -> Int64:
         """(N,) the row of each key, -1 where it is not held here; ``prints`` are their ``fingerprints``."""
         ...
@@ -444,33 +458,49 @@ class Batched(Holding, Protocol):
 def require_new(segments: Sequence[Holding], keys: Keys) -> None:
     """Raises ``UsageError`` where one of these is held already."""
     prints = fingerprints(keys)
-    for segment in segments:
-        held = np.flatnonzero(segment.rows_of(keys, prints) >= 0)
+    for place in _may_hold(segments, prints):
+        held = np.flatnonzero(segments[place].rows_of(keys, prints) >= 0)
         if len(held):
             raise held_twice(keys[held[0]].decode())
 
 
-def rows_in(segments: Sequence[Holding], keys: Keys) -> list[Int64]:
-    """For each segment the rows, in no order, of those of these keys that it holds.
+def rows_in(segments: Sequence[Holding], keys: Keys) -> list[tuple[int, Int64]]:
+    """The places of the segments that hold any of these keys, each with their rows, in no order.
 
     Raises:
         UsageError: one is held by none.
     """
     prints = fingerprints(keys)
-    places = [segment.rows_of(keys, prints) for segment in segments]
-    missing = np.all([rows < 0 for rows in places], axis=0)
+    missing, found = np.ones(len(keys), np.bool_), []
+    for place in _may_hold(segments, prints):
+        rows = segments[place].rows_of(keys, prints)
+        held = rows >= 0
+        if held.any():
+            missing &= ~held
+            found.append((place, rows[held]))
     if missing.any():
         raise not_held([key.decode() for key in keys[missing]])
-    return [rows[rows >= 0] for rows in places]
+    return found
 
 
 def are_held(segments: Sequence[Holding], keys: Keys, prints: UInt64 | None = None) -> Bool:
     """(N,) whether any of these holds each key; ``prints`` are their ``fingerprints``, where known."""
     prints = fingerprints(keys) if prints is None else prints
     held = np.zeros(len(keys), np.bool_)
-    for segment in segments:
-        held |= segment.rows_of(keys, prints) >= 0
+    for place in _may_hold(segments, prints):
+        held |= segments[place].rows_of(keys, prints) >= 0
     return held
+
+
+def _may_hold(segments: Sequence[Holding], prints: UInt64) -> Sequence[int]:
+    """Which ones may hold one of these: of a few keys this is known of most segments in no time."""
+    if len(prints) > _FEW_KEYS:
+        return range(len(segments))
+    if len(prints) == 1:
+        [one] = prints.tolist()
+        return [place for place, segment in enumerate(segments) if segment.may_hold(one)]
+    few = prints.tolist()
+    return [place for place, segment in enumerate(segments) if any(map(segment.may_hold, few))]
 
 
 def held_open(segments: Sequence[OpenSegment | Batched]) -> list[Rows]:

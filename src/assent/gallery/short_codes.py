@@ -56,7 +56,7 @@ class Effort:
         where ten times as many hits are wanted, that of the last of them 4.7 times.
         """
         share = math.pow(num_rows / 2**20, 0.35) * math.pow(max(limit, 10) / 10, 0.67)
-        return min(math.ceil(self.num_candidates * share), num_rows)
+        return math.ceil(self.num_candidates * share)
 
 
 THOROUGH: Final = Effort(3072, 0.9)
@@ -169,7 +169,7 @@ class ShortCodes:
         # each segment has a thread already; FAISS's own would only wait for each other
         faiss().omp_set_num_threads(1)
         index = self._one_by_one if len(probes) < _FEW_PROBES else self._index
-        count = max(1, effort.candidates(self._num_rows, limit) // share.of)
+        count = min(-(-effort.candidates(self._num_rows, limit) // share.of), self._num_rows)
         turned = self._turned(probes)
         how_far, cells = self._quantizer.search(turned, self._num_cells(effort, min_score))
         # every other of the nearest ones, so that each share has as many of the near as the others

@@ -17,7 +17,7 @@ from assent.errors import IndexUnavailable, NotEnoughMemory, UsageError
 from assent.gallery import ExactIndex, FaissIndex, faiss_index
 from assent.gallery.originals import FileOriginals, RowCipher, read_together
 from assent.gallery.segments import CodedSegment, Found, Near, Segment, best_of, read_rows
-from assent.gallery.short_codes import WHOLE, Share, faiss
+from assent.gallery.short_codes import WHOLE, Effort, Share, ShortCodes, faiss
 from assent.types import Float32, Int64
 from tests.builders import unit_templates
 
@@ -178,6 +178,44 @@ def test_a_search_shared_among_threads_finds_what_one_finds(
         assert sorted(asked, key=lambda share: share.number) == (
             [WHOLE] if threads == 1 else [Share(number, 3) for number in range(3)]
         )
+
+
+@pytest.mark.parametrize("num_probes", [1, 20])
+def test_each_row_is_in_one_share(num_probes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assent.gallery.short_codes._ROWS_OF_CELL", 8)
+    rows = unit_templates(3000, 16)
+    short, everybody = ShortCodes(rows), Effort(10_000_000, 1.0)
+    assert short.num_cells > 300
+    shares = [
+        short.nearest(rows[:num_probes], everybody, Share(number, 3), limit=10, min_score=-1, bits=None)
+        for number in range(3)
+    ]
+    for of_one in zip(*shares, strict=True):
+        found = np.concatenate(of_one)
+        assert sorted(found[found >= 0].tolist()) == list(range(3000))
+        assert all(np.count_nonzero(part >= 0) > 900 for part in of_one)
+
+
+def test_a_segment_that_is_mostly_gone_is_made_anew(tmp_path: Path) -> None:
+    """Whether the next addition has something to do is remembered, not looked for at each."""
+    index, rows = FaissIndex(16, folder=tmp_path, threads=1, open_rows=10), unit_templates(101, 16)
+    index.add(names(100), rows[:100], expires_s=np.full(100, np.inf))
+    index.add(names(1, 200), rows[100:], expires_s=np.full(1, np.inf))
+    index.remove(names(31))
+    index.add(names(1, 300), rows[:1], expires_s=np.full(1, np.inf))
+    index.settle()
+    [segment] = [item for item in index._segments if isinstance(item, CodedSegment)]
+    assert segment.num_rows == len(segment) == 69
+    assert len(index) == 71
+    assert best(index, rows[50]) == ["k000050"]
+
+
+def test_small_parts_that_were_added_at_once_are_merged(tmp_path: Path) -> None:
+    index, rows = FaissIndex(16, folder=tmp_path, threads=1, open_rows=10), unit_templates(8 * 40, 16)
+    for start in range(0, len(rows), 40):
+        index.add(names(40, start), rows[start : start + 40], expires_s=np.full(40, np.inf))
+    index.settle()
+    assert [item.num_rows for item in index._segments if isinstance(item, CodedSegment)] == [320]
 
 
 def test_who_leaves_between_two_shares_of_a_search_takes_nobody_along(

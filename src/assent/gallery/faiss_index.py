@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from assent.errors import IndexUnavailable, NotEnoughMemory, UsageError
+from assent.gallery.candidates import Found, Near, Wanted, best_of, likeliest, together
+from assent.gallery.coded_segment import CodedSegment
 from assent.gallery.index import (
     Hit,
     Keys,
@@ -29,27 +31,22 @@ from assent.gallery.index import (
     ranked,
 )
 from assent.gallery.key_filter import fingerprints
+from assent.gallery.open_segment import OpenSegment
 from assent.gallery.originals import RowCipher
 from assent.gallery.saving import load_rows, save_rows
 from assent.gallery.segments import (
-    CodedSegment,
-    Found,
-    Near,
-    OpenSegment,
     Segment,
     are_held,
     batches_of,
-    best_of,
     concatenated,
     held_open,
     read_rows,
     require_new,
     rows_in,
-    together,
 )
 from assent.gallery.short_codes import QUICK, THOROUGH
 from assent.gallery.snapshot import Saved, Seal
-from assent.types import Bool, Float32, Float64, Int64
+from assent.types import Float32, Float64, Int64
 
 OPEN_ROWS = 32_768
 """Templates compared as they are before they are coded."""
@@ -190,13 +187,13 @@ class FaissIndex:
             return []
         segments = [segment for segment in self._segments if segment.num_rows]
         effort = THOROUGH if sum(segment.num_rows for segment in segments) <= _MANY_ROWS else QUICK
-
+        wanted = Wanted(limit, min_score, now_s, effort)
         num_threads, num_shares = _threads_for([segment.bytes_read for segment in segments], self._threads)
         # each thread takes the next one, the largest first: whichever is held up by others has fewer to do
         waiting = deque(
             (segment, share)
             for segment in sorted(segments, key=lambda segment: -segment.bytes_read)
-            for share in segment.shares(num_shares, limit, now_s, effort)
+            for share in segment.shares(num_shares, wanted)
         )
         num_helpers = min(num_threads, len(waiting)) - 1
 
@@ -207,7 +204,7 @@ class FaissIndex:
                     segment, share = waiting.popleft()
                 except IndexError:
                     return answers
-                answers.append((segment, segment.near(array, limit, min_score, now_s, effort, share)))
+                answers.append((segment, segment.near(array, wanted, share)))
 
         helping = [self._pool.submit(ask) for _ in range(num_helpers)]
         answers = ask()
@@ -222,8 +219,7 @@ class FaissIndex:
                 list(shares),
                 [together([near[number] for near in of_one]) for of_one in shares.values()],
                 probe,
-                limit=limit,
-                min_score=min_score,
+                wanted,
             )
             for number, probe in enumerate(array)
         ]
@@ -369,22 +365,23 @@ def _threads_for(bytes_read: Sequence[int], most: int) -> tuple[int, int]:
 
 
 def _best(
-    segments: Sequence[Segment], near: Sequence[Near], probe: Float32, *, limit: int, min_score: float
+    segments: Sequence[Segment], near: Sequence[Near], probe: Float32, wanted: Wanted
 ) -> tuple[Hit, ...]:
     """The hits of one probe, from what is near it in each segment; only what may be one is read.
 
     The likeliest are read first: their own scores say of most of the others that they need not be.
     """
+    limit, min_score = wanted.limit, wanted.min_score
     parts = best_of(near, limit)
     if not any(len(part.rows) for part in parts):
         return ()
-    likeliest = _likeliest(parts, limit)
-    first = _read(segments, [part.at(chosen) for part, chosen in zip(parts, likeliest, strict=True)])
+    in_first = likeliest(parts, limit)
+    first = _read(segments, [part.at(chosen) for part, chosen in zip(parts, in_first, strict=True)])
     hits = ranked(first.keys, first.templates, probe, limit=limit, min_score=min_score)
     at_least = hits[-1].score if len(hits) == limit else min_score
     others = [
         part.at(~chosen & (part.scores + part.off_by >= at_least))
-        for part, chosen in zip(parts, likeliest, strict=True)
+        for part, chosen in zip(parts, in_first, strict=True)
     ]
     if not any(len(part.rows) for part in others):
         return hits
@@ -396,15 +393,6 @@ def _best(
         limit=limit,
         min_score=min_score,
     )
-
-
-def _likeliest(parts: Sequence[Near], limit: int) -> list[Bool]:
-    """Of each part, which are the best ``limit`` of all as far as is known, with ties."""
-    scores = np.concatenate([part.scores for part in parts])
-    if len(scores) <= limit:
-        return [np.ones(len(part.rows), np.bool_) for part in parts]
-    kth = np.partition(scores, -limit)[-limit]
-    return [part.scores >= kth for part in parts]
 
 
 def _read(segments: Sequence[Segment], parts: Sequence[Near]) -> Found:

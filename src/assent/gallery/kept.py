@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from assent.gallery.candidates import Found
 from assent.gallery.held_keys import HeldKeys
 from assent.gallery.index import Keys, Rows, begin_with
+from assent.gallery.live_rows import LiveRows
 from assent.gallery.originals import FileOriginals, MemoryOriginals, Originals, RowCipher
-from assent.gallery.segments import Found, LiveRows
 from assent.types import Int64, UInt64
 
 _ROWS_AT_ONCE = 8192

@@ -37,16 +37,9 @@ from assent.gallery.milvus_connection import Gone
 from assent.gallery.milvus_ending import close_at_exit, drop_all, drop_soon, in_use, tidy_later
 from assent.gallery.milvus_rows import Segment, State, live_rows, numbers_of
 from assent.gallery.milvus_server import MAX_CANDIDATES, Collection, Kind, MilvusServer
+from assent.gallery.open_segment import OpenSegment
 from assent.gallery.saving import load_rows, save_rows
-from assent.gallery.segments import (
-    OpenSegment,
-    are_held,
-    batches_of,
-    concatenated,
-    held_open,
-    require_new,
-    rows_in,
-)
+from assent.gallery.segments import are_held, batches_of, concatenated, held_open, require_new, rows_in
 from assent.gallery.snapshot import Saved, Seal
 from assent.types import Float32, Float64, Int64
 

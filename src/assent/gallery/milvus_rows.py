@@ -7,9 +7,10 @@ from typing import Final
 
 import numpy as np
 
+from assent.gallery.candidates import Found
 from assent.gallery.kept import KeptSegment
 from assent.gallery.milvus_server import Collection
-from assent.gallery.segments import Found, OpenSegment
+from assent.gallery.open_segment import OpenSegment
 from assent.types import Int64
 
 _ROW_BITS: Final = 32

@@ -15,8 +15,10 @@ from benchmarks.spread import Templates
 
 from assent.errors import IndexUnavailable, NotEnoughMemory, UsageError
 from assent.gallery import ExactIndex, FaissIndex, faiss_index
+from assent.gallery.candidates import Found, Near, best_of
+from assent.gallery.coded_segment import CodedSegment
 from assent.gallery.originals import FileOriginals, RowCipher, read_together
-from assent.gallery.segments import CodedSegment, Found, Near, Segment, best_of, read_rows
+from assent.gallery.segments import Segment, read_rows
 from assent.gallery.short_codes import WHOLE, Effort, Share, ShortCodes, faiss
 from assent.types import Float32, Int64
 from tests.builders import unit_templates
@@ -389,3 +391,24 @@ def test_a_full_part_that_is_not_coded_yet_is_in_what_is_held(monkeypatch: pytes
     assert sorted(key for batch in index.batches() for key in batch.keys.tolist()) == [
         name.encode() for name in names(12)
     ]
+
+
+@pytest.mark.parametrize(
+    ("bytes_read", "most", "expected"),
+    [
+        ([], 2, (1, 1)),
+        ([3_000_000], 2, (1, 1)),
+        ([16_000_000], 1, (1, 1)),
+        ([16_000_000], 2, (2, 2)),
+        ([16_000_000, 9_000], 2, (2, 2)),
+        ([16_000_000] * 2, 2, (2, 1)),
+        ([16_000_000] * 3, 2, (2, 2)),
+        ([16_000_000] * 10, 2, (2, 1)),
+        ([16_000_000] * 10, 16, (16, 3)),
+        ([1_600_000, 1_600_000, 1_600_000], 16, (2, 2)),
+    ],
+)
+def test_threads_have_enough_to_do_and_about_the_same(
+    bytes_read: list[int], most: int, expected: tuple[int, int]
+) -> None:
+    assert faiss_index._threads_for(bytes_read, most) == expected

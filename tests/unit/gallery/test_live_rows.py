@@ -1,4 +1,4 @@
-"""Which rows may be returned, and how many threads search."""
+"""Which rows may be returned."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assent.gallery.faiss_index import _threads_for
-from assent.gallery.segments import LiveRows
+from assent.gallery.live_rows import LiveRows
 
 
 def live(rows: LiveRows, now_s: float) -> list[int]:
@@ -54,24 +53,3 @@ def test_who_leaves_while_bits_are_made_is_not_in_the_next(monkeypatch: pytest.M
     monkeypatch.setattr(np, "packbits", packed)
     rows.at(0.0)
     assert 4 not in live(rows, 0.0)
-
-
-@pytest.mark.parametrize(
-    ("bytes_read", "most", "expected"),
-    [
-        ([], 2, (1, 1)),
-        ([3_000_000], 2, (1, 1)),
-        ([16_000_000], 1, (1, 1)),
-        ([16_000_000], 2, (2, 2)),
-        ([16_000_000, 9_000], 2, (2, 2)),
-        ([16_000_000] * 2, 2, (2, 1)),
-        ([16_000_000] * 3, 2, (2, 2)),
-        ([16_000_000] * 10, 2, (2, 1)),
-        ([16_000_000] * 10, 16, (16, 3)),
-        ([1_600_000, 1_600_000, 1_600_000], 16, (2, 2)),
-    ],
-)
-def test_threads_have_enough_to_do_and_about_the_same(
-    bytes_read: list[int], most: int, expected: tuple[int, int]
-) -> None:
-    assert _threads_for(bytes_read, most) == expected

@@ -188,5 +188,7 @@ class CodedSegment:
         codes = np.take(self._codes, rows, axis=0, mode="clip")
         scores = codes @ (self._step * probe) + float(probe @ (self._short.mean + self._low))
         off_by = self._max_error + SCORE_ERROR
-        enough = scores >= wanted.min_score - off_by
+        enough = np.flatnonzero(scores >= wanted.min_score - off_by)
+        # asked after they were read: ``end`` marks a row before it overwrites its codes, which then say anything
+        enough = enough[self._whose.held[rows[enough]]]
         return best_of([Near(rows[enough], scores[enough], off_by)], wanted.limit)[0]

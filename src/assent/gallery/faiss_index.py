@@ -214,15 +214,14 @@ class FaissIndex:
         shares: dict[Segment, list[list[Near]]] = {}
         for segment, near in answers:
             shares.setdefault(segment, []).append(near)
-        return [
-            _best(
-                list(shares),
-                [together([near[number] for near in of_one]) for of_one in shares.values()],
-                probe,
-                wanted,
-            )
-            for number, probe in enumerate(array)
-        ]
+        found = []
+        for number, probe in enumerate(array):
+            parts = [together([near[number] for near in of_one]) for of_one in shares.values()]
+            best = _best(list(shares), parts, probe, wanted)
+            if best is None:  # somebody in whose favour others were passed over has left meanwhile
+                [best] = self.search(probe[None], limit=limit, min_score=min_score, now_s=now_s)
+            found.append(best)
+        return found
 
     def batches(self, prefix: str = "") -> Iterator[Rows]:
         """What is held (see ``Index.batches``)."""
@@ -366,10 +365,10 @@ def _threads_for(bytes_read: Sequence[int], most: int) -> tuple[int, int]:
 
 def _best(
     segments: Sequence[Segment], near: Sequence[Near], probe: Float32, wanted: Wanted
-) -> tuple[Hit, ...]:
-    """The hits of one probe, from what is near it in each segment; only what may be one is read.
+) -> tuple[Hit, ...] | None:
+    """The hits of one probe, from what is near it in each segment; None where one of these has left.
 
-    The likeliest are read first: their own scores say of most of the others that they need not be.
+    Only what may be a hit is read, the likeliest first: their own scores say of most others that they need not be.
     """
     limit, min_score = wanted.limit, wanted.min_score
     parts = best_of(near, limit)
@@ -377,6 +376,8 @@ def _best(
         return ()
     in_first = likeliest(parts, limit)
     first = _read(segments, [part.at(chosen) for part, chosen in zip(parts, in_first, strict=True)])
+    if first is None:
+        return None
     hits = ranked(first.keys, first.templates, probe, limit=limit, min_score=min_score)
     at_least = hits[-1].score if len(hits) == limit else min_score
     others = [
@@ -386,6 +387,8 @@ def _best(
     if not any(len(part.rows) for part in others):
         return hits
     then = _read(segments, others)
+    if then is None:
+        return None
     return ranked(
         np.concatenate([first.keys, then.keys]),
         np.concatenate([first.templates, then.templates]),
@@ -395,11 +398,12 @@ def _best(
     )
 
 
-def _read(segments: Sequence[Segment], parts: Sequence[Near]) -> Found:
-    """Keys and templates of these rows, of which there is one at least."""
-    return read_rows(
+def _read(segments: Sequence[Segment], parts: Sequence[Near]) -> Found | None:
+    """Keys and templates of these rows, of which there is one at least; None where one has left."""
+    found = read_rows(
         [(segment, part.rows) for segment, part in zip(segments, parts, strict=True) if len(part.rows)]
     )
+    return found if len(found.keys) == sum(len(part.rows) for part in parts) else None
 
 
 def _gone_meanwhile(made: CodedSegment, before: Sequence[Segment]) -> Int64:

@@ -97,9 +97,10 @@ class OpenSegment:
     def near(self, probes: Float32, wanted: Wanted, _share: Share) -> list[Near]:
         """Everything that may be a hit, for each probe; always all of it, in one share."""
         size = self.size
-        templates, live = self._templates[:size], self._expires_s[:size] > wanted.now_s
-        found = []
-        for scores in probes @ templates.T:
+        all_scores, found = probes @ self._templates[:size].T, []
+        # asked after they were read: ``end`` marks a row before it overwrites it
+        live = self._expires_s[:size] > wanted.now_s
+        for scores in all_scores:
             rows = np.flatnonzero(live & (scores >= wanted.min_score - SCORE_ERROR))
             found.append(best_of([Near(rows, scores[rows], SCORE_ERROR)], wanted.limit)[0])
         return found

@@ -220,27 +220,75 @@ def test_small_parts_that_were_added_at_once_are_merged(tmp_path: Path) -> None:
     assert [item.num_rows for item in index._segments if isinstance(item, CodedSegment)] == [320]
 
 
-def test_who_leaves_between_two_shares_of_a_search_takes_nobody_along(
-    monkeypatch: pytest.MonkeyPatch,
+def leaving_after(
+    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, index: FaissIndex, leaving: list[str]
 ) -> None:
-    """Where few are left they are looked at one by one; a search that began in shares stays in shares."""
-    monkeypatch.setattr("assent.gallery.short_codes._ROWS_OF_CELL", 8)
-    monkeypatch.setattr(faiss_index, "_WORTH_A_THREAD", 1000)
-    rows, near = unit_templates(4000, 16), CodedSegment.near
-    index = FaissIndex(16, threads=2, open_rows=10)
-    index.add(names(4000), rows, expires_s=np.full(4000, np.inf))
-    lock, leaving = threading.Lock(), names(3990)
+    """Once ``name`` has answered for the first time, these have left."""
+    real, lock = getattr(owner, name), threading.Lock()
 
-    def near_then_gone(segment: CodedSegment, *arguments: Any) -> list[Near]:
-        found = near(segment, *arguments)
+    def then_gone(*arguments: Any, **options: Any) -> Any:
+        found = real(*arguments, **options)
         with lock:
             index.remove(leaving)
             leaving.clear()
         return found
 
-    monkeypatch.setattr(CodedSegment, "near", near_then_gone)
+    monkeypatch.setattr(owner, name, then_gone)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"), [(CodedSegment, "near"), (ShortCodes, "nearest")], ids=["a share", "the codes"]
+)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_who_leaves_within_a_search_takes_nobody_along(
+    threads: int, owner: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not between two of its shares, and not by the scores that overwritten codes would have."""
+    monkeypatch.setattr("assent.gallery.short_codes._ROWS_OF_CELL", 8)
+    monkeypatch.setattr(faiss_index, "_WORTH_A_THREAD", 1000)
+    rows = unit_templates(4000, 16)
+    index = FaissIndex(16, threads=threads, open_rows=10)
+    index.add(names(4000), rows, expires_s=np.full(4000, np.inf))
+    leaving_after(monkeypatch, owner, name, index, names(3990))
     found = index.search(rows[3990:], limit=1, min_score=0.9, now_s=0.0)
-    assert [[hit.key for hit in hits] for hits in found] == [[name] for name in names(10, 3990)]
+    assert [[hit.key for hit in hits] for hits in found] == [[key] for key in names(10, 3990)]
+
+
+def test_overwritten_codes_are_not_taken_for_somebodys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing but zeros would be the nearest of all for some probes, and the search would have to be done again."""
+    rows = unit_templates(4000, 16)
+    index = FaissIndex(16, threads=1, open_rows=10)
+    index.add(names(4000), rows, expires_s=np.full(4000, np.inf))
+    leaving_after(monkeypatch, ShortCodes, "nearest", index, names(3990))
+    read: list[int] = []
+
+    def counted(parts: Sequence[tuple[Segment, Int64]]) -> Found:
+        read.append(sum(len(rows) for _, rows in parts))
+        return read_rows(parts)
+
+    monkeypatch.setattr(faiss_index, "read_rows", counted)
+    index.search(rows[3990:], limit=1, min_score=0.9, now_s=0.0)
+    assert sum(read) == 10
+
+
+def test_whoever_was_passed_over_for_somebody_who_left_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The best has left when the templates are read: the second is the answer, not nobody."""
+    rows = unit_templates(100, 16)
+    rows[50:] = rows[:50] + 0.4 * unit_templates(50, 16, seed=1)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    index = FaissIndex(16, threads=1, open_rows=10)
+    index.add(names(100), rows, expires_s=np.full(100, np.inf))
+    assert best(index, rows[7]) == ["k000007"]
+    read, leaving = read_rows, ["k000007"]
+
+    def gone_then_read(parts: Sequence[tuple[Segment, Int64]]) -> Found:
+        index.remove(leaving)
+        leaving.clear()
+        return read(parts)
+
+    monkeypatch.setattr(faiss_index, "read_rows", gone_then_read)
+    assert best(index, rows[7]) == ["k000057"]
+    assert not leaving
 
 
 def test_a_folder_that_is_gone_is_said_and_nothing_is_lost(tmp_path: Path) -> None:

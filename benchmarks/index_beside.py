@@ -123,17 +123,17 @@ def of_hnswlib(gallery: Gallery) -> Iterator[JsonObject]:
 
 
 def of_usearch(gallery: Gallery) -> Iterator[JsonObject]:
-    """Its graph over eight bits an axis, scored by the templates as ours is."""
+    """Its graph over eight bits an axis; four times as many as are wanted are scored by the templates."""
     started_s = time.perf_counter()
     graph: Any = usearch.index.Index(ndim=DIM, metric="ip", dtype="i8", connectivity=16, expansion_add=100)
     graph.add(np.arange(len(gallery.names)), gallery.templates)
     built_s = time.perf_counter() - started_s
 
     def find(some: Float32) -> list[list[bytes]]:
-        found = graph.search(some, 10)
+        found = graph.search(some, 40)
         rows = np.atleast_2d(found.keys).astype(np.int64)
         scores = np.einsum("qkd,qd->qk", gallery.templates[rows], some)
-        order = np.argsort(-scores, axis=1, kind="stable")
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :10]
         return gallery.above(np.take_along_axis(rows, order, 1), np.take_along_axis(scores, order, 1))
 
     for effort in EFFORTS:

@@ -19,7 +19,7 @@ from assent.gallery import FaissIndex
 from assent.gallery.index import Keys
 from assent.types import Float32, Int64, JsonObject
 from benchmarks.common import machine, print_machine, print_rows, write_json
-from benchmarks.index import FLOOR, Exact, drawn, found_by, mated_probes, size_of, times_s
+from benchmarks.index import FLOOR, Exact, drawn, mated_probes, size_of, times_s
 from benchmarks.spread import DIM
 
 EFFORTS = (256, 1024, 4096)
@@ -97,8 +97,6 @@ def of_assent(gallery: Gallery) -> Iterator[JsonObject]:
         built_s = time.perf_counter() - started_s
 
         def find(some: Float32) -> list[list[bytes]]:
-            if len(some) == 1:
-                return found_by(index, some)
             hits = index.search(some, limit=10, min_score=FLOOR, now_s=0.0)
             return [[hit.key.encode() for hit in of_one] for of_one in hits]
 

@@ -188,36 +188,11 @@ class FaissIndex:
         segments = [segment for segment in self._segments if segment.num_rows]
         effort = THOROUGH if sum(segment.num_rows for segment in segments) <= _MANY_ROWS else QUICK
         wanted = Wanted(limit, min_score, now_s, effort)
-        num_threads, num_shares = _threads_for([segment.bytes_read for segment in segments], self._threads)
-        # each thread takes the next one, the largest first: whichever is held up by others has fewer to do
-        waiting = deque(
-            (segment, share)
-            for segment in sorted(segments, key=lambda segment: -segment.bytes_read)
-            for share in segment.shares(num_shares, wanted)
-        )
-        num_helpers = min(num_threads, len(waiting)) - 1
-
-        def ask() -> list[tuple[Segment, list[Near]]]:
-            answers: list[tuple[Segment, list[Near]]] = []
-            while True:
-                try:
-                    segment, share = waiting.popleft()
-                except IndexError:
-                    return answers
-                answers.append((segment, segment.near(array, wanted, share)))
-
-        helping = [self._pool.submit(ask) for _ in range(num_helpers)]
-        answers = ask()
-        for helper in helping:
-            if not helper.cancel():  # one that has not begun yet has nothing left to do
-                answers += helper.result()
-        shares: dict[Segment, list[list[Near]]] = {}
-        for segment, near in answers:
-            shares.setdefault(segment, []).append(near)
+        near = self._near(segments, array, wanted)
         found = []
         for number, probe in enumerate(array):
-            parts = [together([near[number] for near in of_one]) for of_one in shares.values()]
-            best = _best(list(shares), parts, probe, wanted)
+            parts = [together([share[number] for share in shares]) for shares in near.values()]
+            best = _best(list(near), parts, probe, wanted)
             if best is None:  # somebody in whose favour others were passed over has left meanwhile
                 [best] = self.search(probe[None], limit=limit, min_score=min_score, now_s=now_s)
             found.append(best)
@@ -255,6 +230,38 @@ class FaissIndex:
         if merging is not None:
             merging.join()
 
+    def _near(
+        self, segments: Sequence[Segment], probes: Float32, wanted: Wanted
+    ) -> dict[Segment, list[list[Near]]]:
+        """What may be a hit in each segment: of each of its shares, for each probe."""
+        num_threads, num_shares = _threads_for([segment.bytes_read for segment in segments], self._threads)
+        # each thread takes the next one, the largest first: whichever is held up by others has fewer to do
+        waiting = deque(
+            (segment, share)
+            for segment in sorted(segments, key=lambda segment: -segment.bytes_read)
+            for share in segment.shares(num_shares, wanted)
+        )
+        num_helpers = min(num_threads, len(waiting)) - 1
+
+        def ask() -> list[tuple[Segment, list[Near]]]:
+            answers: list[tuple[Segment, list[Near]]] = []
+            while True:
+                try:
+                    segment, share = waiting.popleft()
+                except IndexError:
+                    return answers
+                answers.append((segment, segment.near(probes, wanted, share)))
+
+        helping = [self._pool.submit(ask) for _ in range(num_helpers)]
+        answers = ask()
+        for helper in helping:
+            if not helper.cancel():  # one that has not begun yet has nothing left to do
+                answers += helper.result()
+        by_segment: dict[Segment, list[list[Near]]] = {}
+        for segment, near in answers:
+            by_segment.setdefault(segment, []).append(near)
+        return by_segment
+
     def _check_memory(self, rows: Rows) -> None:
         needed = memory_needed(
             len(rows.keys), self._dim, key_chars=rows.keys.dtype.itemsize, in_memory=self._folder is None
@@ -269,22 +276,22 @@ class FaissIndex:
     def _add_coded(self, rows: Rows) -> None:
         """Code what is in the open segment together with ``rows``; searches go on with the old list meanwhile."""
         rows = concatenated([self._open.held(), rows], self._dim)
-        total, made = len(rows.keys), []
-        for start in range(0, total, self._max_rows):
-            part = slice(start, start + self._max_rows)
-            made.append(
-                CodedSegment(
-                    Rows(rows.keys[part], rows.templates[part], rows.expires_s[part]),
-                    self._folder,
-                    self._cipher,
-                )
-            )
-            if self._on_progress is not None:
-                self._on_progress(min(start + self._max_rows, total), total)
+        made = self._coded(rows, self._on_progress)
         coded = [segment for segment in self._segments if segment is not self._open]
         self._open = OpenSegment(self._dim, self._open_rows)
         self._segments, self._may_merge = (*coded, *made, self._open), True
         self._merge_in_background()
+
+    def _coded(self, rows: Rows, on_progress: Progress | None = None) -> list[CodedSegment]:
+        """As many as there is need of."""
+        total, made = len(rows.keys), []
+        for start in range(0, total, self._max_rows):
+            part = slice(start, start + self._max_rows)
+            some = Rows(rows.keys[part], rows.templates[part], rows.expires_s[part])
+            made.append(CodedSegment(some, self._folder, self._cipher))
+            if on_progress is not None:
+                on_progress(min(part.stop, total), total)
+        return made
 
     def _merge_in_background(self) -> None:
         """Start what is to be done, if it is not being done; looked for only where there may be any."""
@@ -329,14 +336,7 @@ class FaissIndex:
         rows = concatenated(
             [opened[id(s)] if isinstance(s, OpenSegment) else s.held() for s in chosen], self._dim
         )
-        step = self._max_rows
-        parts = [slice(start, start + step) for start in range(0, len(rows.keys), step)]
-        made = [
-            CodedSegment(
-                Rows(rows.keys[part], rows.templates[part], rows.expires_s[part]), self._folder, self._cipher
-            )
-            for part in parts
-        ]
+        made = self._coded(rows)
         with self._lock:
             # what went while they were being merged goes from the new ones, too
             for segment in made:

@@ -104,9 +104,6 @@ def _may_hold(segments: Sequence[Holding], prints: UInt64) -> Sequence[int]:
     """Which ones may hold one of these: of a few keys this is known of most segments in no time."""
     if len(prints) > _FEW_KEYS:
         return range(len(segments))
-    if len(prints) == 1:
-        [one] = prints.tolist()
-        return [place for place, segment in enumerate(segments) if segment.may_hold(one)]
     few = prints.tolist()
     return [place for place, segment in enumerate(segments) if any(map(segment.may_hold, few))]
 

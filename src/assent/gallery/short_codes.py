@@ -146,7 +146,7 @@ class ShortCodes:
         self,
         probes: Float32,
         effort: Effort,
-        share: Share = WHOLE,
+        share: Share,
         *,
         limit: int,
         min_score: float,

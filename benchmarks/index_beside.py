@@ -14,6 +14,7 @@ from typing import Any
 import hnswlib
 import numpy as np
 import usearch.index
+from rich.progress import track
 
 from assent.gallery import FaissIndex
 from assent.gallery.index import Keys
@@ -24,6 +25,8 @@ from benchmarks.spread import DIM
 
 EFFORTS = (256, 1024, 4096)
 """How far the graphs are searched: agreement against time."""
+PART = 250_000
+"""So many rows are added at once."""
 NUM_PROBES = 2000
 COLUMNS = ["index", "p50", "p99", "each of many", "agrees 1 / 10", "memory", "built in"]
 
@@ -84,13 +87,18 @@ def gallery_of(size: int) -> Gallery:
     return Gallery(names, templates, probes, exact)
 
 
+def parts_of(size: int, name: str) -> Iterator[slice]:
+    """The rows a part at a time, with a bar."""
+    for start in track(range(0, size, PART), f"{name} is filled"):
+        yield slice(start, min(start + PART, size))
+
+
 def of_assent(gallery: Gallery) -> Iterator[JsonObject]:
-    """Ours, filled a million at a time."""
+    """Ours."""
     with tempfile.TemporaryDirectory() as folder:
         index = FaissIndex(DIM, folder=Path(folder))
         started_s, size = time.perf_counter(), len(gallery.names)
-        for start in range(0, size, 1_000_000):
-            part = slice(start, min(start + 1_000_000, size))
+        for part in parts_of(size, "Assent"):
             expires_s = np.full(part.stop - part.start, np.inf)
             index.add(gallery.names[part], gallery.templates[part], expires_s=expires_s)
         index.settle()
@@ -108,7 +116,8 @@ def of_hnswlib(gallery: Gallery) -> Iterator[JsonObject]:
     started_s = time.perf_counter()
     graph = hnswlib.Index("ip", DIM)
     graph.init_index(len(gallery.names), ef_construction=100, M=16)
-    graph.add_items(gallery.templates, np.arange(len(gallery.names)))
+    for part in parts_of(len(gallery.names), "hnswlib"):
+        graph.add_items(gallery.templates[part], np.arange(part.start, part.stop))
     built_s = time.perf_counter() - started_s
 
     def find(some: Float32) -> list[list[bytes]]:
@@ -124,7 +133,8 @@ def of_usearch(gallery: Gallery) -> Iterator[JsonObject]:
     """Its graph over eight bits an axis; four times as many as are wanted are scored by the templates."""
     started_s = time.perf_counter()
     graph: Any = usearch.index.Index(ndim=DIM, metric="ip", dtype="i8", connectivity=16, expansion_add=100)
-    graph.add(np.arange(len(gallery.names)), gallery.templates)
+    for part in parts_of(len(gallery.names), "usearch"):
+        graph.add(np.arange(part.start, part.stop), gallery.templates[part])
     built_s = time.perf_counter() - started_s
 
     def find(some: Float32) -> list[list[bytes]]:

@@ -98,9 +98,9 @@ class Exact:
         )
 
 
-def found_by(index: FaissIndex, probes: Float32) -> list[list[bytes]]:
-    """The keys that each single search gives."""
-    hits = [index.search(probe[None], limit=10, min_score=FLOOR, now_s=0.0)[0] for probe in probes]
+def found_by(index: FaissIndex, probes: Float32, *, now_s: float = 0.0) -> list[list[bytes]]:
+    """The keys that each single search gives at a moment."""
+    hits = [index.search(probe[None], limit=10, min_score=FLOOR, now_s=now_s)[0] for probe in probes]
     return [[hit.key.encode() for hit in of_one] for of_one in hits]
 
 

@@ -18,6 +18,7 @@ from assent import Assent, Settings
 from assent.live.values import SourceSettings
 from assent.notifications import NotDelivered
 from assent.service.liveoptions import LiveOptions
+from assent.service.liveworking import Outputs
 from assent.wire.model import declared_errors
 from assent.wire.streamoutput import StreamOutput, output_of
 from tests.aws import moto
@@ -31,6 +32,7 @@ INPUT = "arn:aws:kinesisvideo:us-east-1:000000000000:stream/front/1500000000000"
 OUTPUT = "arn:aws:kinesis:us-east-1:123456789012:stream/AmazonRekognitionFound"
 FILE = "arn:aws:kinesis:us-east-1:123456789012:stream/to-a-file"
 ROLE = "arn:aws:iam::000000000000:role/anything"
+OUTPUT_DOWN = "the output is not reached (nobody answers); records wait for a minute, 100 of them at most"
 LOOPED = LiveOptions(max_fps=20, has_preview=True, source=SourceSettings(is_looped=True))
 
 
@@ -87,10 +89,25 @@ def live_wire(
         yield wire
 
 
+class Down:
+    """The network's edge, down until it is up."""
+
+    def __init__(self) -> None:
+        self.is_up = False
+        self.tries = 0
+        self.got: list[str] = []
+
+    def send(self, notice_id: str, body: str) -> None:
+        self.tries += 1
+        if not self.is_up:
+            raise NotDelivered("nobody answers")
+        self.got.append(body)
+
+
 @contextmanager
-def working(assent: Assent) -> Iterator[None]:
+def working(assent: Assent, outputs: Outputs = output_of) -> Iterator[None]:
     stop = threading.Event()
-    worker = assent.live_worker(options=LOOPED, outputs=output_of)
+    worker = assent.live_worker(options=LOOPED, outputs=outputs)
     thread = threading.Thread(target=worker.run, args=(stop,))
     thread.start()
     try:
@@ -152,6 +169,23 @@ def test_the_whole_life_of_a_stream_processor(live_wire: Wire, tmp_path: Path) -
     gone = refused(lambda: client.describe_stream_processor(Name="front"), "DescribeStreamProcessor")
     assert gone[0] == "ResourceNotFoundException"
     assert_record(json.loads(found.read_text().splitlines()[0]))
+
+
+def test_an_output_that_is_down_is_said_until_it_is_reached(live_wire: Wire) -> None:
+    assent, client, edge = live_wire.assent, live_wire.client(), Down()
+    agree_to(assent, "ana", "door")
+    create(client)
+    client.start_stream_processor(Name="front")
+
+    def told() -> tuple[str, str]:
+        answer = client.describe_stream_processor(Name="front")
+        return answer["Status"], answer.get("StatusMessage", "")
+
+    with working(assent, outputs=lambda ctx, stream: StreamOutput(ctx, stream, edge)):
+        until(lambda: told() == ("RUNNING", OUTPUT_DOWN))
+        edge.is_up = True
+        until(lambda: told() == ("RUNNING", ""))
+    assert edge.got
 
 
 @pytest.mark.slow
@@ -229,18 +263,6 @@ def test_what_waits_is_not_sent_of_somebody_who_withdrew(live_wire: Wire) -> Non
     from assent.service.living import open_live
 
     open_live(assent._ctx, "door", camera="front", options=LiveOptions(max_fps=20), see=seen.append).run()
-
-    class Down:
-        def __init__(self) -> None:
-            self.is_up = False
-            self.tries = 0
-            self.got: list[str] = []
-
-        def send(self, notice_id: str, body: str) -> None:
-            self.tries += 1
-            if not self.is_up:
-                raise NotDelivered("down")
-            self.got.append(body)
 
     class Faulty:
         """Fails otherwise than it may, once; then it takes all."""

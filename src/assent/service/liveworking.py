@@ -43,7 +43,13 @@ _RENEW_S: Final = 3.0
 
 
 class Output(AbstractContextManager[object], Protocol):
-    """Where a stream's sightings go, while it runs."""
+    """Where a stream's sightings go, while it runs.
+
+    Attributes:
+        problem: why they do not arrive at present; empty where they do.
+    """
+
+    problem: str
 
     def see(self, sighting: Sighting) -> None:
         """Somebody who has a name was looked at closely; must not wait."""
@@ -136,6 +142,7 @@ class _Watch:
         self._outputs = outputs
         self._is_over = threading.Event()
         self._run: LiveRun | None = None
+        self._output: Output | None = None
         self._address: str | None = None
         self._message = ""
         self._is_refused = False
@@ -176,7 +183,7 @@ class _Watch:
                 b"health": lambda: json.dumps(asdict(run.status())).encode(),
             }
             with LiveDoor(answers) as door, output or nullcontext():
-                self._run, self._address, self._message = run, door.address, ""
+                self._run, self._output, self._address, self._message = run, output, door.address, ""
                 if not self._is_over.is_set():
                     run.run()
             self._message = "the source ended"
@@ -188,7 +195,7 @@ class _Watch:
             _log.error("a stream failed: %s", kind_and_place(error))
             self._message = "a fault in Assent; the worker's log says which"
         finally:
-            self._run = self._address = None
+            self._run = self._output = self._address = None
 
     def _keep_renewing(self) -> None:
         try:
@@ -241,12 +248,13 @@ class _Watch:
 
     def _renew(self) -> bool:
         """Say how it does, where that is news or the lease needs it; whether it is still this worker's."""
-        run, address, message = self._run, self._address, self._message
+        run, output, address, message = self._run, self._output, self._address, self._message
         state = StreamState.FAILED
         if run is not None:
             state = StreamState.RUNNING
             status = run.status()
             message = status.problem or status.source.message or status.webhook
+            message = message or ("" if output is None else output.problem)
         elif not message:
             state = StreamState.STARTING
         said = (state, message, address)

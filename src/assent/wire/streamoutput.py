@@ -7,25 +7,20 @@ memory, a while and not much of it, and is not sent any more of somebody who wit
 from __future__ import annotations
 
 import json
-import logging
-import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from assent.errors import AssentError
-from assent.faults import kind_and_place
-from assent.live.pauses import Pauses, wait_out
-from assent.notifications import NotDelivered, Notifier, open_output
+from assent.live.pauses import Pauses
+from assent.notifications import Notifier, open_output
 from assent.service.context import Context
 from assent.service.living import Sighting
+from assent.service.telling import Teller
 from assent.store.streams import StreamRecord
 from assent.wire.call import Body
 from assent.wire.shapes import face_detail, face_record, model_version
-
-_log = logging.getLogger("assent.live")
 
 _MOST_WAITING: Final = 100
 _LONGEST_WAIT_S: Final = 60.0
@@ -37,8 +32,8 @@ class _Waiting:
     unix_s: float
 
 
-class StreamOutput:
-    """Sends the records of one stream, in a thread of its own.
+class StreamOutput(Teller):
+    """Sends the records of one stream.
 
     Args:
         ctx: the open data folder.
@@ -47,64 +42,33 @@ class StreamOutput:
     """
 
     def __init__(self, ctx: Context, stream: StreamRecord, notifier: Notifier) -> None:
+        super().__init__(
+            "a stream's record",
+            Pauses(0.5, 15.0),
+            trouble="the output is not reached ({reason}); records wait for a minute, 100 of them at most",
+        )
         self._ctx = ctx
         self._stream = stream
         self._notifier = notifier
         self._waiting: deque[_Waiting] = deque(maxlen=_MOST_WAITING)
-        self._changed = threading.Event()
-        self._is_ending = False
-        self._thread = threading.Thread(target=self._run, name="live-output", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._is_ending = True
-        self._changed.set()
-        self._thread.join()
 
     def see(self, sighting: Sighting) -> None:
         """See ``Output.see``; the oldest is dropped where too many wait."""
         self._waiting.append(_Waiting(sighting, time.time()))
-        self._changed.set()
+        self.wake()
 
-    def _run(self) -> None:
-        pauses = Pauses(0.5, 15.0)
-        while True:
-            is_last = self._is_ending
-            try:
-                self._send_all()
-                pauses.reset()
-                pause_s = None
-            except NotDelivered as error:
-                _log.warning("a stream's record was not delivered: %s", error.reason)
-                pause_s = pauses.next_s()
-            except AssentError as error:
-                _log.warning("a stream's record could not be made: %s", type(error).__name__)
-                pause_s = pauses.next_s()
-            except Exception as error:  # noqa: BLE001 - the next record may be without that fault
-                _log.error("a stream's record was not delivered: %s", kind_and_place(error))
-                pause_s = pauses.next_s()
-            if is_last:
-                return
-            if pause_s is not None:
-                wait_out(self._changed, pause_s, is_over=lambda: self._is_ending)
-            else:
-                self._changed.wait()
-                self._changed.clear()
-
-    def _send_all(self) -> None:
-        while self._waiting:
+    def _tell_next(self) -> bool:
+        is_sent = False
+        while self._waiting and not is_sent:
             item = self._waiting[0]
             if time.time() - item.unix_s < _LONGEST_WAIT_S:
                 body = self._record(item)
                 if body is not None:
                     self._notifier.send(self._stream.id, json.dumps(body))
+                    is_sent = True
             if self._waiting and self._waiting[0] is item:
                 self._waiting.popleft()
+        return is_sent
 
     def _record(self, item: _Waiting) -> Body | None:
         """One record; None where the person no longer agrees."""

@@ -13,7 +13,7 @@ from assent import Assent
 from assent.errors import UsageError
 from assent.live.pauses import Pauses
 from assent.notifications import NotDelivered
-from assent.service import livetelling
+from assent.service import telling
 from assent.service.liveoptions import LiveOptions
 from assent.service.livetelling import WebhookTeller
 from assent.store import LiveEventKind, NewLiveEvent
@@ -142,7 +142,7 @@ def test_an_hour_without_the_webhook_costs_a_few_attempts_and_no_event_that_is_s
             happen(door, "ana", later.pop(0)[1])
         post.is_up = passed_s >= 3600
 
-    monkeypatch.setattr(livetelling, "wait_out", pass_at_once)
+    monkeypatch.setattr(telling, "wait_out", pass_at_once)
     happen(door, "ana", "arrived")
     with teller:
         until(lambda: len(post.got) == 1 and not teller.problem)

@@ -24,6 +24,9 @@ Keys = npt.NDArray[np.bytes_]
 
 SCORE_ERROR = 2e-6
 """More than a float32 dot product of unit vectors of at most 4096 dimensions is off by."""
+ROWS_SCORED_AT_ONCE = 1024
+"""Of 128 dimensions: so few that BLAS multiplies them in the thread that asks. With more it wakes its own threads, and
+waits for these for tens of milliseconds where the machine has other work to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +249,11 @@ def check_limit(limit: int) -> None:
     """Raises ``UsageError`` where there is nothing to return."""
     if limit < 1:
         raise UsageError(f"limit must be at least 1, got {limit}")
+
+
+def scored_at_once(dim: int) -> int:
+    """How many rows of so many dimensions are compared with a probe at once (see ``ROWS_SCORED_AT_ONCE``)."""
+    return max(1, ROWS_SCORED_AT_ONCE * 128 // dim)
 
 
 def ranked(

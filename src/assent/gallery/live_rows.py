@@ -16,6 +16,20 @@ class LiveRows:
         self.expires_s = expires_s
         self._num_ended = 0
         self._known: tuple[float, float, int, UInt8, int] | None = None
+        self._rows: tuple[UInt8, int, Int64] | None = None
+
+    def rows_at(self, now_s: float) -> Int64:
+        """Their numbers, in order; for where they are few."""
+        num_live, bits = self.at(now_s)
+        made = self._rows
+        # bits of who goes are changed in place, and fewer are counted then
+        if made is None or made[0] is not bits or made[1] != num_live:
+            rows = np.flatnonzero(
+                np.unpackbits(bits, count=len(self.expires_s), bitorder="little").view(np.bool_)
+            )
+            made = (bits, num_live, rows)
+            self._rows = made
+        return made[2]
 
     def at(self, now_s: float) -> tuple[int, UInt8]:
         """How many, and a bit for each row, least significant first."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
 from assent.gallery.candidates import Found, Near, Wanted, best_of
-from assent.gallery.index import SCORE_ERROR, Keys, Rows
-from assent.gallery.short_codes import WHOLE, Share
+from assent.gallery.index import SCORE_ERROR, Keys, Rows, scored_at_once
+from assent.gallery.short_codes import Share
 from assent.types import Float32, Int64, UInt64
+
+_NO_SCORE: Final = -3.0
+"""Of a row in another share: less than any cosine."""
 
 
 class OpenSegment:
@@ -21,6 +25,7 @@ class OpenSegment:
 
     def __init__(self, dim: int, capacity: int) -> None:
         self.size = 0
+        self._at_once = scored_at_once(dim)
         self._templates = np.zeros((capacity, dim), np.float32)
         self._expires_s = np.full(capacity, -math.inf)
         self._keys: list[bytes] = []
@@ -49,9 +54,10 @@ class OpenSegment:
         """Of memory by a search for one probe, about."""
         return self.size * self._templates.shape[1] * 4
 
-    def shares(self, _most: int, _wanted: Wanted) -> Sequence[Share]:
-        """The parts of a search: it is in one."""
-        return [WHOLE]
+    def shares(self, most: int, _wanted: Wanted) -> Sequence[Share]:
+        """The parts of a search, at most so many, which may be done beside each other."""
+        count = max(1, min(most, self.size // self._at_once))
+        return [Share(number, count) for number in range(count)]
 
     def may_hold(self, _print: int) -> bool:
         """Whether it does is asked as fast as it could be guessed."""
@@ -94,10 +100,14 @@ class OpenSegment:
         keys = np.array([key for key, _ in pairs], np.bytes_) if pairs else np.zeros(0, "S1")
         return Rows(keys, self._templates[at], self._expires_s[at])
 
-    def near(self, probes: Float32, wanted: Wanted, _share: Share) -> list[Near]:
-        """Everything that may be a hit, for each probe; always all of it, in one share."""
-        size = self.size
-        all_scores, found = probes @ self._templates[:size].T, []
+    def near(self, probes: Float32, wanted: Wanted, share: Share) -> list[Near]:
+        """Everything that may be a hit, for each probe; all shares together have it all."""
+        size, step = self.size, self._at_once
+        all_scores, found = np.full((len(probes), size), _NO_SCORE, np.float32), []
+        # which share has a row does not depend on ``size``, since rows may be added between two of them
+        for start in range(share.number * step, size, share.of * step):
+            part = slice(start, min(start + step, size))
+            np.matmul(probes, self._templates[part].T, out=all_scores[:, part])
         # asked after they were read: ``end`` marks a row before it overwrites it
         live = self._expires_s[:size] > wanted.now_s
         for scores in all_scores:

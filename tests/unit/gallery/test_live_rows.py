@@ -14,6 +14,7 @@ def live(rows: LiveRows, now_s: float) -> list[int]:
     count, bits = rows.at(now_s)
     found = np.flatnonzero(np.unpackbits(bits, count=len(rows.expires_s), bitorder="little"))
     assert len(found) == count
+    assert rows.rows_at(now_s).tolist() == found.tolist()
     return found.tolist()
 
 
@@ -38,6 +39,17 @@ def test_who_leaves_costs_a_bit_and_not_the_segment(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(np, "packbits", lambda *_args, **_options: pytest.fail("all bits were made anew"))
     rows.end(np.array([3, 64]))
     assert live(rows, 1.0) == [row for row in range(100) if row not in (3, 64)]
+
+
+def test_rows_are_numbered_once_for_many_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = LiveRows(np.array([np.inf, 1.0, np.inf, 9.0]))
+    assert rows.rows_at(2.0).tolist() == [0, 2, 3]
+    with monkeypatch.context() as patched:
+        patched.setattr(np, "unpackbits", lambda *_args, **_options: pytest.fail("made again"))
+        assert rows.rows_at(8.0).tolist() == [0, 2, 3]
+    assert rows.rows_at(9.0).tolist() == [0, 2]
+    rows.end(np.array([2]))
+    assert rows.rows_at(9.0).tolist() == [0]
 
 
 def test_who_leaves_while_bits_are_made_is_not_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:

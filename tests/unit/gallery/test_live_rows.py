@@ -49,7 +49,9 @@ def test_rows_are_numbered_once_for_many_searches(monkeypatch: pytest.MonkeyPatc
         assert rows.rows_at(8.0).tolist() == [0, 2, 3]
     assert rows.rows_at(9.0).tolist() == [0, 2]
     rows.end(np.array([2]))
-    assert rows.rows_at(9.0).tolist() == [0]
+    assert rows.rows_at(2.0).tolist() == [0, 3]  # as many, but others
+    rows.end(np.array([0]))
+    assert rows.rows_at(2.0).tolist() == [3]
 
 
 def test_who_leaves_while_bits_are_made_is_not_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:

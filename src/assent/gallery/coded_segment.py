@@ -15,7 +15,7 @@ import numpy as np
 from assent.errors import IndexUnavailable
 from assent.gallery.candidates import Found, Near, Wanted, best_of
 from assent.gallery.held_keys import HeldKeys
-from assent.gallery.index import SCORE_ERROR, Keys, Rows, begin_with, scored_at_once
+from assent.gallery.index import SCORE_ERROR, Keys, Rows, begin_with, rows_at_once
 from assent.gallery.live_rows import LiveRows
 from assent.gallery.originals import FileOriginals, MemoryOriginals, Originals, RowCipher
 from assent.gallery.short_codes import WHOLE, Share, ShortCodes
@@ -185,7 +185,7 @@ class CodedSegment:
     def _scored(self, probe: Float32, rows: Int64, wanted: Wanted) -> Near:
         """The rows that may be hits, judged by eight bits an axis."""
         scores, weights = np.empty(len(rows), np.float32), self._step * probe
-        at_once = scored_at_once(len(probe))
+        at_once = rows_at_once(len(probe))
         for start in range(0, len(rows), at_once):
             part = slice(start, start + at_once)
             # with a mode that checks nothing ``take`` is three times as fast as an index

@@ -17,11 +17,11 @@ from assent.gallery.index import (
     check_limit,
     checked_rows,
     checked_templates,
+    compared,
     encoded_keys,
     held_twice,
     not_held,
     ranked,
-    scored_at_once,
 )
 from assent.gallery.saving import load_rows, save_rows
 from assent.gallery.snapshot import Saved, Seal
@@ -124,9 +124,7 @@ class ExactIndex:
 
 
 def _best(rows: Rows, probe: Float32, live: Bool, limit: int, min_score: float) -> tuple[Hit, ...]:
-    at_once = scored_at_once(len(probe))
-    parts = [rows.templates[start : start + at_once] @ probe for start in range(0, len(live), at_once)]
-    scores = np.concatenate(parts) if parts else np.zeros(0, np.float32)
+    scores = compared(rows.templates, probe)
     allowed = np.flatnonzero(live & (scores >= min_score - SCORE_ERROR))
     if len(allowed) > limit:
         kth = np.partition(scores[allowed], -limit)[-limit]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +24,9 @@ Keys = npt.NDArray[np.bytes_]
 
 SCORE_ERROR = 2e-6
 """More than a float32 dot product of unit vectors of at most 4096 dimensions is off by."""
-ROWS_SCORED_AT_ONCE = 1024
-"""Of 128 dimensions: so few that BLAS multiplies them in the thread that asks. With more it wakes its own threads, and
-waits for these for tens of milliseconds where the machine has other work to do."""
+_NUMBERS_AT_ONCE: Final = 2**17
+"""So few that BLAS multiplies them in the thread that asks. With more it wakes its own threads, and waits for these for
+tens of milliseconds where the machine has other work to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,9 +251,18 @@ def check_limit(limit: int) -> None:
         raise UsageError(f"limit must be at least 1, got {limit}")
 
 
-def scored_at_once(dim: int) -> int:
-    """How many rows of so many dimensions are compared with a probe at once (see ``ROWS_SCORED_AT_ONCE``)."""
-    return max(1, ROWS_SCORED_AT_ONCE * 128 // dim)
+def rows_at_once(dim: int) -> int:
+    """How many rows of so many dimensions are multiplied with one probe at once, by the thread that asks."""
+    return max(1, _NUMBERS_AT_ONCE // dim)
+
+
+def compared(templates: Float32, probe: Float32) -> Float32:
+    """(N,) float32: the scores of (N, dim) templates, to within ``SCORE_ERROR``, by the thread that asks alone."""
+    scores, at_once = np.empty(len(templates), np.float32), rows_at_once(len(probe))
+    for start in range(0, len(templates), at_once):
+        part = slice(start, min(start + at_once, len(templates)))
+        np.matmul(templates[part], probe, out=scores[part])
+    return scores
 
 
 def ranked(

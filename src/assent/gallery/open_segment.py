@@ -9,12 +9,12 @@ from typing import Final
 import numpy as np
 
 from assent.gallery.candidates import Found, Near, Wanted, best_of
-from assent.gallery.index import SCORE_ERROR, Keys, Rows, scored_at_once
-from assent.gallery.short_codes import Share
+from assent.gallery.index import SCORE_ERROR, Keys, Rows, compared
+from assent.gallery.short_codes import WHOLE, Share
 from assent.types import Float32, Int64, UInt64
 
-_NO_SCORE: Final = -3.0
-"""Of a row in another share: less than any cosine."""
+_FEW_PROBES: Final = 8
+"""One by one they take no longer than together, and no threads of BLAS's, which may be waited for."""
 
 
 class OpenSegment:
@@ -25,7 +25,6 @@ class OpenSegment:
 
     def __init__(self, dim: int, capacity: int) -> None:
         self.size = 0
-        self._at_once = scored_at_once(dim)
         self._templates = np.zeros((capacity, dim), np.float32)
         self._expires_s = np.full(capacity, -math.inf)
         self._keys: list[bytes] = []
@@ -54,10 +53,9 @@ class OpenSegment:
         """Of memory by a search for one probe, about."""
         return self.size * self._templates.shape[1] * 4
 
-    def shares(self, most: int, _wanted: Wanted) -> Sequence[Share]:
-        """The parts of a search, at most so many, which may be done beside each other."""
-        count = max(1, min(most, self.size // self._at_once))
-        return [Share(number, count) for number in range(count)]
+    def shares(self, _most: int, _wanted: Wanted) -> Sequence[Share]:
+        """The parts of a search: it is in one, since two threads take as long with what the processor has at hand."""
+        return [WHOLE]
 
     def may_hold(self, _print: int) -> bool:
         """Whether it does is asked as fast as it could be guessed."""
@@ -100,16 +98,15 @@ class OpenSegment:
         keys = np.array([key for key, _ in pairs], np.bytes_) if pairs else np.zeros(0, "S1")
         return Rows(keys, self._templates[at], self._expires_s[at])
 
-    def near(self, probes: Float32, wanted: Wanted, share: Share) -> list[Near]:
-        """Everything that may be a hit, for each probe; all shares together have it all."""
-        size, step = self.size, self._at_once
-        all_scores, found = np.full((len(probes), size), _NO_SCORE, np.float32), []
-        # which share has a row does not depend on ``size``, since rows may be added between two of them
-        for start in range(share.number * step, size, share.of * step):
-            part = slice(start, min(start + step, size))
-            np.matmul(probes, self._templates[part].T, out=all_scores[:, part])
+    def near(self, probes: Float32, wanted: Wanted, _share: Share) -> list[Near]:
+        """Everything that may be a hit, for each probe; always all of it, in one share."""
+        templates, found = self._templates[: self.size], []
+        if len(probes) < _FEW_PROBES:
+            all_scores = np.stack([compared(templates, probe) for probe in probes])
+        else:
+            all_scores = probes @ templates.T
         # asked after they were read: ``end`` marks a row before it overwrites it
-        live = self._expires_s[:size] > wanted.now_s
+        live = self._expires_s[: len(templates)] > wanted.now_s
         for scores in all_scores:
             rows = np.flatnonzero(live & (scores >= wanted.min_score - SCORE_ERROR))
             found.append(best_of([Near(rows, scores[rows], SCORE_ERROR)], wanted.limit)[0])

@@ -63,6 +63,7 @@ bench: $(VENV)/.dev  ## speed: a table on the screen, the same as JSON in build/
 
 bench-index: $(VENV)/.dev  ## what the index holds and how fast it answers (docs/scale.md); up to 10 million, with others beside it
 	$(BIN)/python -m benchmarks.index
+	$(BIN)/python -m benchmarks.index_filtered
 	$(MAKE) $(BENCH_VENV)/.ready
 	$(BENCH_VENV)/bin/python -m benchmarks.index_beside --size 100k
 	$(BIN)/python -m benchmarks.index_plot

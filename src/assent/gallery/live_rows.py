@@ -37,7 +37,7 @@ class LiveRows:
         num_ended, known = self._num_ended, self._known
         if known is None or known[4] != num_ended or not known[0] <= now_s < known[1]:
             live = self.expires_s > now_s
-            until_s = float(np.min(self.expires_s, where=live, initial=math.inf))
+            until_s = float(np.where(live, self.expires_s, math.inf).min(initial=math.inf))
             bits = np.packbits(live, bitorder="little")
             known = (now_s, until_s, int(np.count_nonzero(live)), bits, num_ended)
             self._known = known

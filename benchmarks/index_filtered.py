@@ -11,13 +11,14 @@ import math
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from rich.progress import Progress
 
 from assent.gallery import FaissIndex
-from assent.types import Float32, Float64, JsonObject
+from assent.types import Float64, JsonObject
 from benchmarks.common import machine, print_machine, print_rows, write_json
 from benchmarks.index import FLOOR, Exact, drawn, found_by, mated_probes, size_of, times_s
 from benchmarks.spread import DIM
@@ -37,12 +38,12 @@ def ends_s(size: int) -> Float64:
     return np.asarray(moments, np.float64)
 
 
-def filled(size: int, folder: Path, exact: list[Exact]) -> FaissIndex:
+def filled(size: int, num_probes: int, folder: Path, exact: list[Exact]) -> FaissIndex:
     """The index; each of ``exact`` has seen those who may be returned at its moment."""
     index, ending_s, start = FaissIndex(DIM, folder=folder), ends_s(size), 0
     with Progress() as progress:
         task = progress.add_task(f"{size:,} templates", total=size)
-        for names, templates in drawn(size, len(mated_probes(size))):
+        for names, templates in drawn(size, num_probes):
             for share, best in zip(SHARES, exact, strict=True):
                 num_seen = min(max(math.ceil(share * size) - start, 0), len(names))
                 if num_seen:
@@ -54,13 +55,6 @@ def filled(size: int, folder: Path, exact: list[Exact]) -> FaissIndex:
     return index
 
 
-def first_s(index: FaissIndex, probe: Float32, now_s: float) -> float:
-    """Of the first search after consents have ended: who may be returned is reckoned anew."""
-    started_s = time.perf_counter()
-    index.search(probe[None], limit=10, min_score=FLOOR, now_s=now_s)
-    return time.perf_counter() - started_s
-
-
 def one_size(size: int) -> list[JsonObject]:
     """A row for each share."""
     probes = mated_probes(size)[:NUM_PROBES]
@@ -68,19 +62,17 @@ def one_size(size: int) -> list[JsonObject]:
     asked = [probes[: math.ceil(share * size)] for share in SHARES]
     exact = [Exact(some) for some in asked]
     with tempfile.TemporaryDirectory() as folder:
-        index = filled(size, Path(folder), exact)
+        index = filled(size, len(probes), Path(folder), exact)
         taken: list[list[float]] = [[] for _ in SHARES]
+        # after consents have ended, who may be returned is reckoned anew
         first: list[list[float]] = [[] for _ in SHARES]
         for _ in range(NUM_TURNS):
             for moment, some in enumerate(asked):
-                first[moment].append(first_s(index, some[0], moment))
-                cycled = np.resize(some, (NUM_TIMED + 10, DIM))
-                taken[moment] += times_s(
-                    lambda probe, now_s=moment: index.search(  # type: ignore[misc]
-                        probe, limit=10, min_score=FLOOR, now_s=now_s
-                    ),
-                    cycled,
-                ).tolist()
+                search = partial(index.search, limit=10, min_score=FLOOR, now_s=moment)
+                started_s = time.perf_counter()
+                search(some[:1])
+                first[moment].append(time.perf_counter() - started_s)
+                taken[moment] += times_s(search, np.resize(some, (NUM_TIMED + 10, DIM))).tolist()
         agreement = [
             best.agreement(found_by(index, some, now_s=moment))
             for moment, (best, some) in enumerate(zip(exact, asked, strict=True))

@@ -3,10 +3,32 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from assent.types import Float64, Int64, UInt8
+
+
+@dataclass(slots=True, eq=False)
+class _Known:
+    """What was found from one moment on.
+
+    Attributes:
+        from_s: the moment.
+        until_s: when the next consent ends.
+        num_live: how many may be returned.
+        bits: a bit for each row, least significant first.
+        num_ended: how often rows had been dropped before.
+        rows: the numbers of those that may be returned, once somebody has asked.
+    """
+
+    from_s: float
+    until_s: float
+    num_live: int
+    bits: UInt8
+    num_ended: int
+    rows: Int64 | None = None
 
 
 class LiveRows:
@@ -15,44 +37,42 @@ class LiveRows:
     def __init__(self, expires_s: Float64) -> None:
         self.expires_s = expires_s
         self._num_ended = 0
-        self._known: tuple[float, float, int, UInt8, int] | None = None
-        self._rows: tuple[UInt8, int, Int64] | None = None
-
-    def rows_at(self, now_s: float) -> Int64:
-        """Their numbers, in order; for where they are few."""
-        num_live, bits = self.at(now_s)
-        made = self._rows
-        # bits of who goes are changed in place, and fewer are counted then
-        if made is None or made[0] is not bits or made[1] != num_live:
-            rows = np.flatnonzero(
-                np.unpackbits(bits, count=len(self.expires_s), bitorder="little").view(np.bool_)
-            )
-            made = (bits, num_live, rows)
-            self._rows = made
-        return made[2]
+        self._known: _Known | None = None
 
     def at(self, now_s: float) -> tuple[int, UInt8]:
         """How many, and a bit for each row, least significant first."""
+        known = self._at(now_s)
+        return known.num_live, known.bits
+
+    def rows_at(self, now_s: float) -> Int64:
+        """Their numbers, in order; for where they are few."""
+        known = self._at(now_s)
+        if known.rows is None:
+            live = np.unpackbits(known.bits, count=len(self.expires_s), bitorder="little")
+            known.rows = np.flatnonzero(live.view(np.bool_))
+        return known.rows
+
+    def _at(self, now_s: float) -> _Known:
         # Read before what it counts: who ends meanwhile makes what is remembered here old at once.
         num_ended, known = self._num_ended, self._known
-        if known is None or known[4] != num_ended or not known[0] <= now_s < known[1]:
+        if known is None or known.num_ended != num_ended or not known.from_s <= now_s < known.until_s:
             live = self.expires_s > now_s
             until_s = float(np.where(live, self.expires_s, math.inf).min(initial=math.inf))
             bits = np.packbits(live, bitorder="little")
-            known = (now_s, until_s, int(np.count_nonzero(live)), bits, num_ended)
+            known = _Known(now_s, until_s, int(np.count_nonzero(live)), bits, num_ended)
             self._known = known
-        return known[2], known[3]
+        return known
 
     def end(self, rows: Int64) -> None:
         """These are gone; one thread at a time may say so."""
         self.expires_s[rows] = -math.inf
         known, self._num_ended = self._known, self._num_ended + 1
-        if known is None or known[4] != self._num_ended - 1 or not len(rows):
+        if known is None or known.num_ended != self._num_ended - 1 or not len(rows):
             return
         # the bits of these only, in place: a search that reads them now may miss who has just gone
-        from_s, until_s, num_live, bits, _ = known
+        bits = known.bits
         rows = np.unique(rows)
         places, masks = rows >> 3, np.left_shift(1, rows & 7).astype(np.uint8)
-        num_live -= int(np.count_nonzero(bits[places] & masks))
+        num_live = known.num_live - int(np.count_nonzero(bits[places] & masks))
         np.bitwise_and.at(bits, places, ~masks)
-        self._known = (from_s, until_s, num_live, bits, self._num_ended)
+        self._known = _Known(known.from_s, known.until_s, num_live, bits, self._num_ended)
